@@ -1,0 +1,20 @@
+"""Outbound HTTP: the one place where clients for other people's servers are made, with limits (REQ-31).
+
+Base URLs from the environment are trusted as written (REQ-33). A URL found in an answer is never followed by
+these clients; redirects are off, cookies are not kept, and the proxies of the environment are not used for loopback.
+"""
+
+import httpx2
+
+LARGEST_ANSWER = 64 * 1024 * 1024  # bytes, decoded
+
+
+def client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> httpx2.AsyncClient:
+    """Return a client for the server at `base_url`: connect within 5 s, `read_seconds` of silence at most."""
+    return httpx2.AsyncClient(
+        base_url=base_url,
+        headers=headers,
+        follow_redirects=False,
+        timeout=httpx2.Timeout(read_seconds, connect=5.0, pool=None),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+    )

@@ -1,0 +1,40 @@
+"""The database from asynchronous code: one bounded pool of threads, connections given back after every call.
+
+Law 4 (no network inside a transaction) is kept by shape: provider calls are coroutines, and a coroutine reaches
+the database only through `in_thread`, whose function can't await anything.
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from django.db import close_old_connections, connection
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+THREADS = 8
+_pool = concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="database")
+
+
+async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run `function` (synchronous, may use the ORM) in a database thread and return what it returns.
+
+    Whatever it raises is raised here. The thread's connection is fit for use again afterwards.
+    """
+    return await asyncio.get_running_loop().run_in_executor(_pool, lambda: _with_connection(function, *args, **kwargs))
+
+
+def _with_connection(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    close_old_connections()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        close_old_connections()
+
+
+def announce(channel: str, payload: str) -> None:
+    """Send a Postgres notice with this transaction: it is heard when, and only if, the transaction commits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])
