@@ -141,7 +141,8 @@ class SignInLink(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(purpose="owner", user__isnull=True) | models.Q(purpose="sign-in", user__isnull=False),
+                condition=models.Q(purpose="owner", user__isnull=True)
+                | models.Q(purpose="sign-in", user__isnull=False),
                 name="sign_in_link_names_its_person",
             ),
         ]

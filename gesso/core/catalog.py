@@ -113,7 +113,7 @@ class Model(_Table):
     @classmethod
     def _pixels(cls, rows: object) -> dict[str, tuple[int, int]]:
         if not isinstance(rows, dict) or not rows:
-            raise ValueError("must map at least one ratio to a size, such as \"1:1\" = \"1024x1024\"")
+            raise ValueError('must map at least one ratio to a size, such as "1:1" = "1024x1024"')
         return {str(ratio): _size(str(ratio), text) for ratio, text in rows.items()}
 
     def price(self, quality: Quality, prices: Prices) -> int:

@@ -83,7 +83,9 @@ def read(variables: Mapping[str, str]) -> Environment:
         email_from=variables.get("GESSO_EMAIL_FROM") or "Gesso <gesso@localhost>",
         support_email=variables.get("GESSO_SUPPORT_EMAIL", ""),
         metrics_token=variables.get("GESSO_METRICS_TOKEN", ""),
-        trusted_proxies=tuple(part.strip() for part in variables.get("GESSO_TRUSTED_PROXIES", "").split(",") if part.strip()),
+        trusted_proxies=tuple(
+            part.strip() for part in variables.get("GESSO_TRUSTED_PROXIES", "").split(",") if part.strip()
+        ),
         openai_api_key=variables.get("OPENAI_API_KEY", ""),
         openai_base_url=_url(variables, "OPENAI_BASE_URL", {"http", "https"}) or "https://api.openai.com/v1",
         google=_pair(variables, "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"),
@@ -112,7 +114,9 @@ def _base_url(variables: Mapping[str, str], default: str) -> str:
     text = (_url(variables, "GESSO_BASE_URL", {"http", "https"}) or default).rstrip("/")
     parts = urllib.parse.urlsplit(text)
     if not parts.hostname or parts.path or parts.query:
-        raise BadEnvironment(f"GESSO_BASE_URL must be an address without a path, such as https://studio.example.com, not {text!r}.")
+        raise BadEnvironment(
+            f"GESSO_BASE_URL must be an address without a path, such as https://studio.example.com, not {text!r}."
+        )
     return text
 
 

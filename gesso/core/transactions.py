@@ -34,6 +34,11 @@ def _with_connection(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
         close_old_connections()
 
 
+def close() -> None:
+    """End the pool's threads after the work in hand."""
+    _pool.shutdown(wait=True)
+
+
 def announce(channel: str, payload: str) -> None:
     """Send a Postgres notice with this transaction: it is heard when, and only if, the transaction commits."""
     with connection.cursor() as cursor:

@@ -4,7 +4,7 @@ Invariants, kept by the database (see the migration `guards`): states move only 
 a terminal one; an ended generation's hold is closed and what is charged equals price_each x visible outputs; the
 timeline is append-only. What moves the rows is in `submission`, `runner`, `settlement`, `recovery`.
 
-    queued -> running -> succeeded | failed          queued | running -> canceled
+    queued -> running -> succeeded | failed          queued -> failed          queued | running -> canceled
     output: open -> delivered | failed,  delivered -> withdrawn
     attempt: sending -> accepted | finished | failed | unknown,  accepted -> finished | failed | unknown
 """
@@ -51,8 +51,10 @@ class Generation(models.Model):
     failure_code = models.CharField(max_length=40, blank=True)
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_epoch = models.BigIntegerField(default=0)
-    lease_expires_at: models.DateTimeField[datetime.datetime | None, datetime.datetime | None] = models.DateTimeField(null=True)
-    wake_at = models.DateTimeField(null=True)  # when to look again, while nobody holds the lease
+    lease_expires_at: models.DateTimeField[datetime.datetime | None, datetime.datetime | None] = models.DateTimeField(
+        null=True
+    )
+    wake_at = models.DateTimeField(null=True)  # ring again then, if nobody has taken the lease: `recovery` sees to it
     rescues = models.PositiveSmallIntegerField(default=0)  # take-overs from owners that died
     moderated_at = models.DateTimeField(null=True)  # prompt and references passed moderation
     created_at = models.DateTimeField()
@@ -63,7 +65,9 @@ class Generation(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(count__gte=1, count__lte=4), name="generation_count"),
-            models.CheckConstraint(condition=models.Q(price=models.F("price_each") * models.F("count")), name="generation_price"),
+            models.CheckConstraint(
+                condition=models.Q(price=models.F("price_each") * models.F("count")), name="generation_price"
+            ),
             models.CheckConstraint(
                 condition=models.Q(state__in=["queued", "running"], ended_at__isnull=True)
                 | models.Q(state__in=["succeeded", "failed", "canceled"], ended_at__isnull=False),
@@ -97,6 +101,7 @@ class Output(models.Model):
     state = models.CharField(max_length=9, choices=State, default=State.OPEN)
     failure_code = models.CharField(max_length=40, blank=True)
     image = models.OneToOneField(Image, null=True, on_delete=models.PROTECT, related_name="output")
+    previews = models.PositiveSmallIntegerField(default=0)  # partial pictures stored so far; deleted at the end
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -195,6 +200,17 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Heartbeat(models.Model):
+    """When a loop last went round, and what it saw; `readyz` and the submission's backpressure look here."""
+
+    name = models.CharField(primary_key=True, max_length=20)
+    at = models.DateTimeField()
+    data = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Watch(models.Model):

@@ -35,7 +35,9 @@ class Image(models.Model):
     sha256 = models.BinaryField(max_length=32)
     storage_key = models.CharField(max_length=200, unique=True)
     placeholder = models.CharField(max_length=7, default="#888888")  # mean colour; set with the renditions
-    label = models.CharField(max_length=120, blank=True)  # an upload's file name or the prompt's first words, for reading only
+    label = models.CharField(
+        max_length=120, blank=True
+    )  # an upload's file name or the prompt's first words, for reading only
     verdict = models.CharField(max_length=8, choices=Verdict)
     rendered_at = models.DateTimeField(null=True)  # fully decoded, renditions made
     broken_at = models.DateTimeField(null=True)  # proved undecodable after it was delivered: withdrawn
@@ -45,9 +47,12 @@ class Image(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(width__gte=1, height__gte=1, bytes__gte=1), name="image_has_size"),
             models.CheckConstraint(
-                condition=models.Q(media_type__in=["image/png", "image/jpeg", "image/webp"]), name="image_media_type"
+                condition=models.Q(width__gte=1, height__gte=1, bytes__gte=1), name="image_has_size"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(media_type__in=["image/png", "image/jpeg", "image/webp"]),
+                name="image_media_type",
             ),
         ]
         indexes = [

@@ -1,0 +1,17 @@
+"""Every address, door by door."""
+
+from django.urls import include, path
+
+from gesso.config import health
+
+urlpatterns = [
+    path("livez", health.livez),
+    path("readyz", health.readyz),
+    path("", include("gesso.api.urls")),
+    path("staff/", include("gesso.staff.urls")),
+    path("", include("gesso.web.urls")),
+]
+
+handler403 = "gesso.web.errors.forbidden"
+handler404 = "gesso.web.errors.not_found"
+handler500 = "gesso.web.errors.server_error"

@@ -1,0 +1,90 @@
+"""The worker process: hears alarms, advances generations, makes renditions, renews its leases, sweeps what was left over.
+
+On SIGTERM it claims nothing more, gives what is in hand `GRACE_SECONDS` to finish, and hands the rest over. It ends by
+itself, to be started anew by the supervisor, when its queue listener has died (a restarted Postgres leaves it deaf).
+"""
+
+import asyncio
+import contextlib
+import signal
+
+import structlog
+from django.conf import settings
+from procrastinate import PsycopgConnector
+from procrastinate.contrib.django import app
+
+from gesso.config import settings as gesso_settings
+from gesso.core import catalog, leases, transactions
+from gesso.generations import alarms, broadcast, recovery, runner, tasks
+from gesso.moderation import policy
+from gesso.providers import registry
+
+GRACE_SECONDS = 12  # `gesso run` stops within 20 s
+RENDITION_JOBS = 2
+LISTENER_CHECK_SECONDS = 10
+
+log = structlog.get_logger()
+
+
+class Deaf(Exception):
+    """The queue's listener is gone; a new process hears again."""
+
+
+def run() -> None:
+    """Run the worker until SIGTERM or SIGINT. Raises Deaf when a restart is the cure."""
+    gesso_settings.pool_connections(transactions.THREADS)
+    asyncio.run(_run())
+
+
+async def _run() -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    made = runner.Runner(registry.configured(), policy.Moderator())
+    tasks.use(made)
+    renewer = leases.Renewer(lambda: made.renew(loop))
+    sweeper = recovery.Loop()
+    # The queue is read through a pool of its own; alarms are rung on Django's connection, inside its transactions.
+    words = broadcast.connection_words() | {"application_name": "gesso-worker"}
+    queue = app.with_connector(PsycopgConnector(kwargs=words, min_size=1, max_size=6))
+    async with queue.open_async():
+        workers = [
+            asyncio.create_task(
+                queue.run_worker_async(
+                    queues=[name], name=name, concurrency=concurrency, install_signal_handlers=False,
+                    delete_jobs="always", shutdown_graceful_timeout=GRACE_SECONDS,
+                )
+            )
+            for name, concurrency in (
+                (alarms.GENERATIONS, settings.GESSO.worker_concurrency),
+                (alarms.RENDITIONS, RENDITION_JOBS),
+            )
+        ]  # fmt: skip
+        renewer.start()
+        sweeper.start()
+        log.info("worker ready", owner=made.owner, model=[model.id for model in catalog.usable_models()])
+        watcher = asyncio.create_task(_listeners_live(len(workers)))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([*workers, watcher, stopping], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*workers, watcher, stopping):
+            task.cancel()
+        results = await asyncio.gather(*workers, watcher, return_exceptions=True)
+    sweeper.stop()
+    renewer.stop()
+    await made.close()
+    transactions.close()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _listeners_live(expected: int) -> None:
+    """Return never; raises Deaf when a queue's LISTEN task is gone."""
+    await asyncio.sleep(LISTENER_CHECK_SECONDS)
+    while True:
+        living = sum(task.get_name() == "listener" for task in asyncio.all_tasks())
+        if living < expected:
+            raise Deaf("The queue's listener is gone; this worker ends so that a new one hears again.")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.sleep(LISTENER_CHECK_SECONDS)

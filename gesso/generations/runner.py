@@ -1,0 +1,302 @@
+"""The one verb that drives a generation: `advance`. First run, wake-up, retry and crash recovery all call it.
+
+It claims the lease, looks at the rows and does the next thing. Here, and only here, the asynchronous provider and the
+synchronous database meet: every await is either the network or one whole transaction in a thread. Whatever is written
+carries the lease's epoch; a `Stale` means that somebody else owns the generation now, and everything here stops quietly.
+"""
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import datetime
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from gesso.core import catalog, leases
+from gesso.core.transactions import in_thread
+from gesso.generations import attempts, leasing, outputs, settlement, spool
+from gesso.generations.models import Generation, GenerationReference
+from gesso.images import renditions, storage
+from gesso.moderation import policy
+from gesso.providers import protocol
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+LONG_PAUSE = 20.0  # seconds; a longer one gives the lease back and waits in the database
+MODERATION_PAUSE = 5.0
+MODERATION_PATIENCE = 900  # seconds after submission during which an unreachable moderation is asked again
+STORAGE_PAUSE = 2.0
+PICTURE_THREADS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Wait:
+    """Nothing to do before `until`; the row's alarm is set."""
+
+    until: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """Nothing more to do here: it has ended, or somebody else does it."""
+
+
+class Runner:
+    """Everything one worker process needs to advance generations: its name, its providers, its moderator."""
+
+    def __init__(self, providers: Mapping[str, protocol.Provider], moderator: policy.Moderator) -> None:
+        self.owner = leases.owner_name()
+        self._providers = providers
+        self._moderator = moderator
+        self._held: dict[uuid.UUID, asyncio.Task[object]] = {}
+        self._held_lock = threading.Lock()
+        self._lost: set[uuid.UUID] = set()
+        self._pictures = concurrent.futures.ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="pictures")
+
+    async def advance(self, generation_id: uuid.UUID) -> Wait | Done:
+        """Do for a generation what can be done now; returns when to look again, or that there is nothing more."""
+        claim = await in_thread(leasing.claim, generation_id, self.owner)
+        if isinstance(claim, leasing.NotNow):
+            return Wait(claim.until) if claim.until else Done()
+        task = asyncio.current_task()
+        assert task is not None
+        with self._held_lock:
+            self._held[generation_id] = task
+        try:
+            return await self._advance(claim)
+        except leasing.Stale:
+            return Done()
+        except asyncio.CancelledError:
+            if generation_id in self._lost:
+                return Done()
+            # Asked to stop: hand over, so that the next owner begins at once and it counts as no rescue.
+            await asyncio.shield(in_thread(leasing.hand_over, generation_id, claim.epoch, seconds=0))
+            raise
+        finally:
+            self._lost.discard(generation_id)
+            with self._held_lock:
+                self._held.pop(generation_id, None)
+
+    def renew(self, loop: asyncio.AbstractEventLoop) -> int:
+        """Renew the leases of everything in hand (from the renewer's thread); work on a lost one is stopped on `loop`."""
+        with self._held_lock:
+            held = dict(self._held)
+        if not held:
+            return 0
+        kept = leasing.renew(self.owner, list(held))
+        for generation_id in held.keys() - kept:
+            loop.call_soon_threadsafe(self._drop, generation_id, held[generation_id])
+        return len(kept)
+
+    def _drop(self, generation_id: uuid.UUID, task: asyncio.Task[object]) -> None:
+        if self._held.get(generation_id) is task and not task.done():
+            self._lost.add(generation_id)
+            task.cancel()
+
+    async def close(self) -> None:
+        """Give back threads and connections."""
+        self._pictures.shutdown(wait=False)
+        for provider in self._providers.values():
+            await provider.close()
+
+    async def _advance(self, claim: leasing.Claim) -> Wait | Done:
+        generation, epoch = claim.generation, claim.epoch
+        queued = generation.state == Generation.State.QUEUED
+        if claim.overdue:
+            return await self._end(generation, epoch, "queued_too_long" if queued else "timed_out")
+        if claim.worn_out:
+            return await self._end(generation, epoch, "interrupted")
+        provider = self._providers.get(generation.provider)
+        if provider is None:
+            return await self._end(generation, epoch, "provider_unavailable")
+        try:
+            references = await self._references(generation)
+        except storage.Missing:
+            return await self._end(generation, epoch, "reference_unreadable")
+        limits = catalog.current().limits
+        if queued:
+            refusal = await self._moderate(generation, references)
+            if isinstance(refusal, float):
+                return await self._wait(generation, epoch, refusal)
+            if refusal:
+                return await self._end(generation, epoch, refusal)
+            steps, watched = await in_thread(attempts.begin, generation.id, epoch, seconds=limits.generation_seconds)
+            seconds = float(limits.generation_seconds)
+        else:
+            steps, watched = await in_thread(attempts.resume, generation.id, epoch)
+            seconds = await in_thread(leasing.seconds_left, generation.id)
+        run = _Run(
+            self,
+            generation,
+            epoch,
+            provider,
+            references,
+            previews=watched and catalog.current().previews.enabled,
+        )
+        try:
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(run.pursue(step)) for step in steps]
+        except TimeoutError:
+            return await self._end(generation, epoch, "timed_out")
+        except BaseExceptionGroup as several:
+            if several.subgroup(leasing.Stale):
+                raise leasing.Stale(str(generation.id)) from several
+            raise
+        pauses = [pause for task in tasks if (pause := task.result()) is not None]
+        if pauses:
+            return await self._wait(generation, epoch, min(pauses))
+        return await self._end(generation, epoch, "")
+
+    async def _end(self, generation: Generation, epoch: int, failure_code: str) -> Done:
+        await in_thread(settlement.settle, generation.id, epoch, failure_code=failure_code)
+        await in_thread(spool.clear, generation.id)
+        return Done()
+
+    async def _wait(self, generation: Generation, epoch: int, seconds: float) -> Wait | Done:
+        until = await in_thread(leasing.hand_over, generation.id, epoch, seconds=seconds)
+        return Wait(until) if until else Done()
+
+    async def _references(self, generation: Generation) -> tuple[protocol.Reference, ...]:
+        rows = await in_thread(_reference_rows, generation.id)
+        return tuple(
+            [
+                protocol.Reference(
+                    data=await self.picture_thread(storage.current().get, key),
+                    media_type=media_type,
+                    role=role,
+                )
+                for key, media_type, role in rows
+            ]
+        )
+
+    async def _moderate(self, generation: Generation, references: Sequence[protocol.Reference]) -> str | float:
+        """Return "" when the request may be sent, a failure code when it may not, or seconds to wait when nobody answers."""
+        if generation.moderated_at:
+            return ""
+        try:
+            verdict = await self._moderator.judge_request(
+                generation.prompt, [(reference.data, reference.media_type) for reference in references]
+            )
+        except policy.Unavailable as unavailable:
+            log.warning("moderation did not answer", generation=str(generation.id), reason=str(unavailable))
+            if await in_thread(leasing.age, generation.id) > MODERATION_PATIENCE:
+                return "moderation_unavailable"
+            return max(MODERATION_PAUSE, unavailable.retry_after or 0.0)
+        return "" if verdict.allowed else "moderation_blocked"
+
+    async def picture_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run heavy, database-free work on pictures in one of a few threads, so that few are in memory at once."""
+        return await asyncio.get_running_loop().run_in_executor(self._pictures, lambda: function(*args, **kwargs))
+
+    async def judge_output(self, proved: outputs.Proved) -> Sequence[str]:
+        """Return the categories for which a picture must not be seen (none: it may); waits while nobody answers."""
+        while True:
+            try:
+                verdict = await self._moderator.judge_output(proved.picture.data, proved.proof.media_type)
+            except policy.Unavailable as unavailable:
+                log.warning("moderation of an output did not answer", reason=str(unavailable))
+                await asyncio.sleep(max(MODERATION_PAUSE, unavailable.retry_after or 0.0))
+            else:
+                return () if verdict.allowed else (verdict.categories or ("policy",))
+
+    async def when_stored(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a write to the storage; while it is down, the bytes are kept and tried again until the deadline."""
+        while True:
+            try:
+                return await self.picture_thread(function, *args, **kwargs)
+            except (OSError, storage.Unavailable):
+                log.exception("the storage did not take a picture; trying again")
+                await asyncio.sleep(STORAGE_PAUSE)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """One generation in hand: what its outputs share while they are pursued at the same time."""
+
+    runner: Runner
+    generation: Generation
+    epoch: int
+    provider: protocol.Provider
+    references: tuple[protocol.Reference, ...]
+    previews: bool
+
+    async def pursue(self, first: attempts.Step) -> float | None:
+        """Try until the output is delivered or has failed (None), or must pause long (the seconds)."""
+        step: attempts.Step | None = first
+        while step is not None:
+            if step.pause > LONG_PAUSE:
+                return step.pause
+            await asyncio.sleep(step.pause)
+            if not step.committed:
+                await in_thread(attempts.send_again, step, self.generation.id, self.epoch)
+            try:
+                await self._try(step)
+            except protocol.ProviderFailure as failure:
+                died = step.recover and failure.code == attempts.SENDER_DIED
+                step = await in_thread(attempts.failed, step, self.generation.id, self.epoch, failure, sender_died=died)
+            else:
+                step = None
+        return None
+
+    async def _try(self, step: attempts.Step) -> None:
+        runner, key = self.runner, step.attempt.spool_key
+        if step.recover:
+            raw = await runner.picture_thread(spool.read, key)
+            if raw is None:
+                raise protocol.ProviderFailure("unknown", attempts.SENDER_DIED)
+        else:
+            raw = await self._send(step)
+            await runner.when_stored(spool.write, key, raw)
+        proved = await runner.picture_thread(outputs.prove, self.provider, raw)
+        if categories := await runner.judge_output(proved):
+            await in_thread(attempts.withheld, step, self.generation.id, self.epoch, proved.picture, categories)
+            return
+        image = await runner.when_stored(outputs.store, self.generation, step.index, proved)
+        await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, raw.request_id)
+
+    async def _send(self, step: attempts.Step) -> protocol.Raw:
+        generation, limits = self.generation, catalog.current().limits
+        request = protocol.Request(
+            attempt=str(step.attempt.id), index=step.index, model=generation.model, prompt=generation.prompt,
+            width=generation.width, height=generation.height, aspect_ratio=generation.aspect_ratio,
+            quality=generation.quality, background=generation.background, format=generation.format,
+            references=self.references, end_user=hashlib.sha256(generation.workspace_id.bytes).hexdigest()[:32],
+            previews=catalog.current().previews.count if self.previews else 0, timeout=float(limits.attempt_seconds),
+        )  # fmt: skip
+        numbers = iter(range(1, request.previews + 1))
+
+        async def preview(data: bytes) -> None:
+            number = next(numbers, None)
+            if number is not None:
+                await self._show_preview(step.index, number, data)
+
+        try:
+            async with asyncio.timeout(request.timeout):
+                return await self.provider.submit(request, preview)
+        except TimeoutError as late:
+            raise protocol.ProviderFailure("unknown", "timeout") from late
+
+    async def _show_preview(self, index: int, number: int, data: bytes) -> None:
+        """Store and announce a partial picture. A lost preview is cosmetic, so what fails here is logged and forgotten."""
+        key = spool.preview_key(self.generation.id, index, number)
+        try:
+            small = await self.runner.picture_thread(renditions.shrink, data, catalog.current().previews.side)
+            await self.runner.picture_thread(storage.current().put, key, small)
+            await in_thread(attempts.previewed, self.generation.id, self.epoch, index, number)
+        except leasing.Stale:
+            raise
+        except Exception:
+            log.exception("a preview was lost", generation=str(self.generation.id), index=index)
+
+
+def _reference_rows(generation_id: uuid.UUID) -> list[tuple[str, str, str]]:
+    rows = GenerationReference.objects.filter(generation_id=generation_id).order_by("position")
+    return list(rows.values_list("image__storage_key", "image__media_type", "role"))

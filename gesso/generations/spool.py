@@ -1,0 +1,44 @@
+"""The spool: a provider's raw answer, durable before anything looks at it (law 6), under a key derived from the attempt.
+
+A crash after the write costs nothing: whoever takes the generation over finds the answer here instead of asking again.
+"""
+
+import uuid
+
+import orjson
+
+from gesso.generations.models import Attempt, Output
+from gesso.images import storage
+from gesso.providers import protocol
+
+
+def write(key: str, raw: protocol.Raw) -> None:
+    """Store a raw answer durably: one line of JSON about it, then its bytes."""
+    storage.current().put(key, orjson.dumps({"kind": raw.kind, "request_id": raw.request_id}) + b"\n" + raw.body)
+
+
+def read(key: str) -> protocol.Raw | None:
+    """Return the raw answer under `key`, or None when there is none."""
+    try:
+        data = storage.current().get(key)
+    except storage.Missing:
+        return None
+    line, _, body = data.partition(b"\n")
+    words = orjson.loads(line)
+    return protocol.Raw(kind=words["kind"], body=body, request_id=words["request_id"])
+
+
+def preview_key(generation_id: uuid.UUID, index: int, number: int) -> str:
+    """Return where preview `number` (from 1) of an output is kept while the generation runs."""
+    return f"previews/{generation_id}/{index}-{number}.webp"
+
+
+def clear(generation_id: uuid.UUID) -> None:
+    """Delete what only a running generation needs: raw answers and previews."""
+    store = storage.current()
+    outputs = Output.objects.filter(generation_id=generation_id)
+    for key in Attempt.objects.filter(output__in=outputs).values_list("spool_key", flat=True):
+        store.delete(key)
+    for index, previews in outputs.filter(previews__gt=0).values_list("index", "previews"):
+        for number in range(1, previews + 1):
+            store.delete(preview_key(generation_id, index, number))
