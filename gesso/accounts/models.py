@@ -108,7 +108,7 @@ class Membership(models.Model):
 
 
 class ApiKey(models.Model):
-    """A bearer key of one workspace. Only its SHA-256 is kept; `prefix` (gsk_ and 8 characters) is shown to tell keys apart."""
+    """A bearer key of one workspace. Only its SHA-256 is kept; `prefix` (gsk_ and 8 characters) tells keys apart."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="api_keys")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_keys")
@@ -125,7 +125,7 @@ class ApiKey(models.Model):
 
 
 class SignInLink(models.Model):
-    """A one-time link: to claim the install (`owner`), or to sign one person in (`sign-in`). Only its SHA-256 is kept."""
+    """A one-time link: claims the install (`owner`) or signs one person in (`sign-in`). Only its SHA-256 is kept."""
 
     class Purpose(models.TextChoices):
         OWNER = "owner"

@@ -90,7 +90,9 @@ def _database() -> dict[str, Any]:
         known = {"host": str(place.socket_dir), "user": embedded.ROLE, "dbname": embedded.DATABASE}
     else:
         known = {name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(GESSO.database_url).items()}
-    options |= {name: value for name, value in known.items() if name not in {"host", "port", "user", "password", "dbname"}}
+    options |= {
+        name: value for name, value in known.items() if name not in {"host", "port", "user", "password", "dbname"}
+    }
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": known.get("dbname", "gesso"),

@@ -1,4 +1,4 @@
-"""The worker process: hears alarms, advances generations, makes renditions, renews its leases, sweeps what was left over.
+"""The worker process: hears alarms, advances generations, makes renditions, renews leases, sweeps what was left over.
 
 On SIGTERM it claims nothing more, gives what is in hand `GRACE_SECONDS` to finish, and hands the rest over. It ends by
 itself, to be started anew by the supervisor, when its queue listener has died (a restarted Postgres leaves it deaf).

@@ -129,7 +129,7 @@ def failed(
     *,
     sender_died: bool = False,
 ) -> Step | None:
-    """Write how an attempt failed; returns the next step for its output, or None when the output has failed for good."""
+    """Write how an attempt failed; returns the next step of its output, or None when it has failed for good."""
     generation = leasing.fence(generation_id, epoch)
     now = clock.now()
     attempt = step.attempt
@@ -168,7 +168,7 @@ def _pause(rule: Retries, tries: int, retry_after: float | None) -> float:
 def withheld(
     step: Step, generation_id: uuid.UUID, epoch: int, picture: protocol.Picture, categories: Sequence[str]
 ) -> None:
-    """Write that the provider made a picture which moderation won't let anyone see: the output fails, nothing is stored."""
+    """Write that moderation won't let anyone see the picture that was made: the output fails, nothing is stored."""
     generation = leasing.fence(generation_id, epoch)
     Attempt.objects.filter(id=step.attempt.id).update(
         state=Attempt.State.FINISHED,
@@ -197,7 +197,7 @@ def _fail_output(generation: Generation, index: int, failure_code: str, epoch: i
 def delivered(
     step: Step, generation_id: uuid.UUID, epoch: int, image: Image, picture: protocol.Picture, request_id: str
 ) -> None:
-    """Deliver one output (TX 3b): image row, slot, attempt and notice in one commit. It is seen at once; money waits."""
+    """Deliver one output (TX 3b): image, slot, attempt and notice in one commit. It is seen at once; money waits."""
     generation = leasing.fence(generation_id, epoch)
     image.save(force_insert=True)
     changed = Output.objects.filter(generation=generation, index=step.index, state=Output.State.OPEN).update(
@@ -222,6 +222,6 @@ def previewed(generation_id: uuid.UUID, epoch: int, index: int, number: int) -> 
 
 def _new(generation: Generation, output: Output, number: int, epoch: int, now: datetime.datetime) -> Attempt:
     return Attempt(
-        id=ids.uuid7(), output=output, number=number, state=Attempt.State.SENDING, provider=generation.provider, epoch=epoch,
-        sent_at=now, spool_key=spool_key(generation.id, output.index, number),
+        id=ids.uuid7(), output=output, number=number, state=Attempt.State.SENDING, provider=generation.provider,
+        epoch=epoch, sent_at=now, spool_key=spool_key(generation.id, output.index, number),
     )  # fmt: skip

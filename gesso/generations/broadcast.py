@@ -68,9 +68,9 @@ class Subscription:
                 notice = Notice("resync")
         self._queue.put_nowait(notice)
 
-    async def get(self, timeout: float) -> Notice | None:
-        """Return the next notice, None at the end; raises TimeoutError after `timeout` seconds of silence."""
-        async with asyncio.timeout(timeout):
+    async def get(self, within: float) -> Notice | None:
+        """Return the next notice, None at the end; raises TimeoutError after `within` seconds of silence."""
+        async with asyncio.timeout(within):
             return await self._queue.get()
 
 
@@ -148,7 +148,7 @@ class Hub:
 def connection_words() -> dict[str, Any]:
     """Return psycopg's words for a plain connection to our database, outside Django's pool."""
     known = settings.DATABASES["default"]
-    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}  # noqa: S105 (a key's name)
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     words = {word: known[name] for name, word in names.items() if known.get(name)}
     extra = {key: value for key, value in known["OPTIONS"].items() if isinstance(value, str)}
     return {**extra, **words, "application_name": "gesso-notices"}

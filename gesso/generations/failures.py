@@ -17,15 +17,34 @@ class Failure:
 
 
 _ALL = (
-    Failure("moderation_blocked", "Blocked", "The prompt or a reference goes against the content rules. Change it and try again.", retry=False),
-    Failure("output_withheld", "Withheld", "The picture that came back goes against the content rules, so it is not shown.", retry=False),
-    Failure("moderation_unavailable", "Failed", "The content check did not answer, so nothing was sent. This is on our side, not your prompt."),
-    Failure("provider_refused", "Failed", "The image service could not use this request. Try other references or settings.", retry=False),
+    Failure(
+        "moderation_blocked", "Blocked",
+        "The prompt or a reference goes against the content rules. Change it and try again.", retry=False,
+    ),
+    Failure(
+        "output_withheld", "Withheld",
+        "The picture that came back goes against the content rules, so it is not shown.", retry=False,
+    ),
+    Failure(
+        "moderation_unavailable", "Failed",
+        "The content check did not answer, so nothing was sent. This is on our side, not your prompt.",
+    ),
+    Failure(
+        "provider_refused", "Failed",
+        "The image service could not use this request. Try other references or settings.", retry=False,
+    ),
     Failure("provider_busy", "Failed", "The image service is too busy just now."),
-    Failure("provider_unavailable", "Failed", "The image service is temporarily unavailable. This is on our side, not your prompt."),
-    Failure("provider_no_answer", "Failed", "The image service did not answer. This is on our side, not your prompt."),
+    Failure(
+        "provider_unavailable", "Failed",
+        "The image service is temporarily unavailable. This is on our side, not your prompt.",
+    ),
+    Failure(
+        "provider_no_answer", "Failed", "The image service did not answer. This is on our side, not your prompt."
+    ),
     Failure("bad_picture", "Failed", "The image service sent something that is not a whole picture."),
-    Failure("reference_unreadable", "Failed", "A reference could not be read from storage. Upload it again.", retry=False),
+    Failure(
+        "reference_unreadable", "Failed", "A reference could not be read from storage. Upload it again.", retry=False
+    ),
     Failure("timed_out", "Failed", "It took too long and was stopped."),
     Failure("queued_too_long", "Failed", "It waited a whole day without its turn coming, and was ended."),
     Failure("interrupted", "Failed", "It was interrupted several times on our side, and was ended."),

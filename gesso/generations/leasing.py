@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django.db import connection, transaction
 
 from gesso.core import catalog, leases
-from gesso.credits import queries as credits
+from gesso.credits import queries as wallet
 from gesso.generations import timeline
 from gesso.generations.models import Generation
 
@@ -25,7 +25,7 @@ class Stale(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """The lease on one generation: `generation` as it was when claimed, and whether its time or its rescues are used up."""
+    """The lease on one generation, as it was when claimed; whether its time or its rescues are used up."""
 
     generation: Generation
     epoch: int
@@ -91,7 +91,7 @@ def claim(generation_id: uuid.UUID, owner: str) -> Claim | NotNow:
 def limit_of(workspace_id: uuid.UUID) -> int:
     """Return how many generations of the workspace may be in hand at once."""
     limits = catalog.current().limits
-    return limits.concurrent_paid if credits.is_paid(workspace_id) else limits.concurrent_free
+    return limits.concurrent_paid if wallet.is_paid(workspace_id) else limits.concurrent_free
 
 
 def _has_place(workspace_id: uuid.UUID) -> bool:
@@ -107,7 +107,8 @@ def wait_in_line(generation_id: uuid.UUID) -> datetime.datetime:
     """Let a queued generation wait for a place; the end of another rings it, recovery looks anyway."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE generations_generation SET wake_at = now() + %s * interval '1 second' WHERE id = %s RETURNING wake_at",
+            "UPDATE generations_generation SET wake_at = now() + %s * interval '1 second'"
+            " WHERE id = %s RETURNING wake_at",
             [LINE_SECONDS, generation_id],
         )
         (wake_at,) = cursor.fetchone()
@@ -116,14 +117,14 @@ def wait_in_line(generation_id: uuid.UUID) -> datetime.datetime:
 
 
 def renew(owner: str, generation_ids: Sequence[uuid.UUID]) -> set[uuid.UUID]:
-    """Renew `owner`'s leases on these generations with one statement; returns those it still owns."""
+    """Renew `owner`'s leases on these generations in one statement; returns those it still owns."""
     with connection.cursor() as cursor:
         cursor.execute(_RENEW, [leases.SECONDS, list(generation_ids), owner])
         return {row[0] for row in cursor.fetchall()}
 
 
 def hand_over(generation_id: uuid.UUID, epoch: int, *, seconds: float) -> datetime.datetime | None:
-    """Give the lease back and ask to be woken after `seconds`; returns when, or None if the lease was no longer ours."""
+    """Give the lease back and ask to be woken after `seconds`; returns when, or None if it was no longer ours."""
     with connection.cursor() as cursor:
         cursor.execute(_HAND_OVER, [seconds, generation_id, epoch])
         row = cursor.fetchone()

@@ -98,7 +98,8 @@ def _whole(rows: QuerySet[Generation]) -> QuerySet[Generation]:
 
 def _narrowed(rows: QuerySet[Generation], filters: Filters) -> QuerySet[Generation]:
     exact: dict[str, Any] = {
-        "state": filters.state, "quality": filters.quality, "aspect_ratio": filters.aspect_ratio, "model": filters.model,
+        "state": filters.state, "quality": filters.quality, "aspect_ratio": filters.aspect_ratio,
+        "model": filters.model,
     }  # fmt: skip
     rows = rows.filter(**{name: value for name, value in exact.items() if value})
     if filters.q:

@@ -88,7 +88,7 @@ def sweep() -> int:
 
 
 def tidy() -> None:
-    """What needs doing once a minute: renditions that were lost, jobs of dead workers, keys and grants past their time."""
+    """Do what once a minute is enough for: lost renditions, jobs of dead workers, keys and grants past their time."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (LOCK[0], LOCK[1] + 1))
         if not cursor.fetchone()[0]:

@@ -1,4 +1,4 @@
-"""Renditions off the path: full decode right after delivery. A picture that proves undecodable is withdrawn and paid back."""
+"""Renditions off the path: full decode right after delivery. A broken picture is withdrawn and its price returned."""
 
 import uuid
 

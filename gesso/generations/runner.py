@@ -2,7 +2,7 @@
 
 It claims the lease, looks at the rows and does the next thing. Here, and only here, the asynchronous provider and the
 synchronous database meet: every await is either the network or one whole transaction in a thread. Whatever is written
-carries the lease's epoch; a `Stale` means that somebody else owns the generation now, and everything here stops quietly.
+carries the lease's epoch; a `Stale` means that somebody else owns the generation now: everything here stops quietly.
 """
 
 import asyncio
@@ -86,7 +86,7 @@ class Runner:
                 self._held.pop(generation_id, None)
 
     def renew(self, loop: asyncio.AbstractEventLoop) -> int:
-        """Renew the leases of everything in hand (from the renewer's thread); work on a lost one is stopped on `loop`."""
+        """Renew the leases of everything in hand (in the renewer's thread); work on a lost one is stopped on `loop`."""
         with self._held_lock:
             held = dict(self._held)
         if not held:
@@ -109,41 +109,21 @@ class Runner:
 
     async def _advance(self, claim: leasing.Claim) -> Wait | Done:
         generation, epoch = claim.generation, claim.epoch
-        queued = generation.state == Generation.State.QUEUED
-        if claim.overdue:
-            return await self._end(generation, epoch, "queued_too_long" if queued else "timed_out")
-        if claim.worn_out:
-            return await self._end(generation, epoch, "interrupted")
         provider = self._providers.get(generation.provider)
-        if provider is None:
-            return await self._end(generation, epoch, "provider_unavailable")
+        if provider is None or claim.overdue or claim.worn_out:
+            return await self._end(generation, epoch, _why_over(claim))
         try:
             references = await self._references(generation)
         except storage.Missing:
             return await self._end(generation, epoch, "reference_unreadable")
-        limits = catalog.current().limits
-        if queued:
-            refusal = await self._moderate(generation, references)
-            if isinstance(refusal, float):
-                return await self._wait(generation, epoch, refusal)
-            if refusal:
-                return await self._end(generation, epoch, refusal)
-            steps, watched = await in_thread(attempts.begin, generation.id, epoch, seconds=limits.generation_seconds)
-            seconds = float(limits.generation_seconds)
-        else:
-            steps, watched = await in_thread(attempts.resume, generation.id, epoch)
-            seconds = await in_thread(leasing.seconds_left, generation.id)
-        run = _Run(
-            self,
-            generation,
-            epoch,
-            provider,
-            references,
-            previews=watched and catalog.current().previews.enabled,
-        )
+        course = await self._set_out(generation, epoch, references)
+        if not isinstance(course, _Course):
+            return course
+        previews = course.watched and catalog.current().previews.enabled
+        run = _Run(self, generation, epoch, provider, references, previews=previews)
         try:
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(run.pursue(step)) for step in steps]
+            async with asyncio.timeout(course.seconds), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(run.pursue(step)) for step in course.steps]
         except TimeoutError:
             return await self._end(generation, epoch, "timed_out")
         except BaseExceptionGroup as several:
@@ -154,6 +134,22 @@ class Runner:
         if pauses:
             return await self._wait(generation, epoch, min(pauses))
         return await self._end(generation, epoch, "")
+
+    async def _set_out(
+        self, generation: Generation, epoch: int, references: Sequence[protocol.Reference]
+    ) -> "_Course | Wait | Done":
+        """Return what to do for each output; a queued generation is moderated and set running first."""
+        if generation.state == Generation.State.RUNNING:
+            steps, watched = await in_thread(attempts.resume, generation.id, epoch)
+            return _Course(steps, watched, await in_thread(leasing.seconds_left, generation.id))
+        refusal = await self._moderate(generation, references)
+        if isinstance(refusal, float):
+            return await self._wait(generation, epoch, refusal)
+        if refusal:
+            return await self._end(generation, epoch, refusal)
+        seconds = catalog.current().limits.generation_seconds
+        steps, watched = await in_thread(attempts.begin, generation.id, epoch, seconds=seconds)
+        return _Course(steps, watched, float(seconds))
 
     async def _end(self, generation: Generation, epoch: int, failure_code: str) -> Done:
         await in_thread(settlement.settle, generation.id, epoch, failure_code=failure_code)
@@ -178,7 +174,7 @@ class Runner:
         )
 
     async def _moderate(self, generation: Generation, references: Sequence[protocol.Reference]) -> str | float:
-        """Return "" when the request may be sent, a failure code when it may not, or seconds to wait when nobody answers."""
+        """Return "" when it may be sent, a failure code when it may not, or seconds to wait when nobody answers."""
         if generation.moderated_at:
             return ""
         try:
@@ -215,6 +211,22 @@ class Runner:
             except (OSError, storage.Unavailable):
                 log.exception("the storage did not take a picture; trying again")
                 await asyncio.sleep(STORAGE_PAUSE)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Course:
+    """What lies ahead: a step for each open output, whether somebody watches, and the seconds that are left."""
+
+    steps: Sequence[attempts.Step]
+    watched: bool
+    seconds: float
+
+
+def _why_over(claim: leasing.Claim) -> str:
+    """Return the failure code of a generation that must not go on."""
+    if claim.overdue:
+        return "queued_too_long" if claim.generation.state == Generation.State.QUEUED else "timed_out"
+    return "interrupted" if claim.worn_out else "provider_unavailable"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,7 +297,7 @@ class _Run:
             raise protocol.ProviderFailure("unknown", "timeout") from late
 
     async def _show_preview(self, index: int, number: int, data: bytes) -> None:
-        """Store and announce a partial picture. A lost preview is cosmetic, so what fails here is logged and forgotten."""
+        """Store and announce a partial picture. A lost one is cosmetic: what fails here is logged and forgotten."""
         key = spool.preview_key(self.generation.id, index, number)
         try:
             small = await self.runner.picture_thread(renditions.shrink, data, catalog.current().previews.side)

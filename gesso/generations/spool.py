@@ -1,4 +1,4 @@
-"""The spool: a provider's raw answer, durable before anything looks at it (law 6), under a key derived from the attempt.
+"""The spool: a provider's raw answer, durable before anything looks at it (law 6), under a key that the attempt gives.
 
 A crash after the write costs nothing: whoever takes the generation over finds the answer here instead of asking again.
 """

@@ -16,6 +16,6 @@ FROM generations_generationevent WHERE generation_id = %(generation)s
 
 
 def record(generation_id: uuid.UUID, kind: str, *, epoch: int, **data: object) -> None:
-    """Append one line of `kind` with plain `data`, at the database's clock. The caller holds the generation's row lock."""
+    """Append one line of `kind` with plain `data`, at the database's clock. The caller holds the row lock."""
     with connection.cursor() as cursor:
         cursor.execute(_APPEND, {"generation": generation_id, "epoch": epoch, "kind": kind, "data": Jsonb(data)})

@@ -14,7 +14,7 @@ from gesso.core import ids
 
 
 class Image(models.Model):
-    """A picture of one workspace. `width`, `height` in pixels; `bytes`, `sha256`, `media_type` of the stored original."""
+    """A picture of one workspace. `width`, `height` in pixels; `bytes`, `sha256`, `media_type` are the original's."""
 
     class Origin(models.TextChoices):
         UPLOAD = "upload"

@@ -72,7 +72,9 @@ class Picture:
 class ProviderFailure(Exception):
     """A call that brought no picture. `raw` is for staff only; users are told the kind in our words."""
 
-    def __init__(self, kind: Kind, code: str, *, raw: str = "", retry_after: float | None = None, request_id: str = "") -> None:
+    def __init__(
+        self, kind: Kind, code: str, *, raw: str = "", retry_after: float | None = None, request_id: str = ""
+    ) -> None:
         super().__init__(f"{kind}: {code}")
         self.kind: Kind = kind
         self.code = code  # the provider's own code, or a short word of ours
