@@ -64,7 +64,7 @@ class Workspace(models.Model):
         PERSONAL = "personal"
         TEAM = "team"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     name = models.CharField(max_length=80)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.PERSONAL)
     person = models.OneToOneField(User, null=True, on_delete=models.PROTECT, related_name="personal_workspace")

@@ -30,7 +30,7 @@ class Generation(models.Model):
         FAILED = "failed"
         CANCELED = "canceled"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="generations")
     member = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     parent = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="retries")
@@ -128,7 +128,7 @@ class Attempt(models.Model):
         FAILED = "failed"
         UNKNOWN = "unknown"
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     output = models.ForeignKey(Output, on_delete=models.PROTECT, related_name="attempts")
     number = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=8, choices=State, default=State.SENDING)

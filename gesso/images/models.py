@@ -24,7 +24,7 @@ class Image(models.Model):
         ALLOWED = "allowed"  # judged, may be seen
         WITHHELD = "withheld"  # flagged: never shown, never served
 
-    id: models.UUIDField[uuid.UUID, uuid.UUID] = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="images")
     member = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     origin = models.CharField(max_length=6, choices=Origin)
