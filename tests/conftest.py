@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import tempfile
 
+import django
 import pytest
 
 from gesso.config import embedded
@@ -33,6 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "GESSO_SECRET_KEY": "a key for tests, the same in every run",
         "DJANGO_SETTINGS_MODULE": "gesso.config.settings",
     }
+    django.setup()
 
 
 def pytest_unconfigure() -> None:
