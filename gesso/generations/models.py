@@ -51,7 +51,7 @@ class Generation(models.Model):
     failure_code = models.CharField(max_length=40, blank=True)
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_epoch = models.BigIntegerField(default=0)
-    lease_expires_at: models.DateTimeField[datetime.datetime | None, datetime.datetime | None] = models.DateTimeField(
+    lease_expires_at: "models.DateTimeField[datetime.datetime | None, datetime.datetime | None]" = models.DateTimeField(
         null=True
     )
     wake_at = models.DateTimeField(null=True)  # ring again then, if nobody has taken the lease: `recovery` sees to it
