@@ -116,7 +116,7 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=16, db_index=True)
     last4 = models.CharField(max_length=4)
     digest = models.BinaryField(unique=True)
-    created_at: models.DateTimeField[datetime.datetime, datetime.datetime] = models.DateTimeField(auto_now_add=True)
+    created_at: "models.DateTimeField[datetime.datetime, datetime.datetime]" = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
