@@ -1,0 +1,292 @@
+"""What a generation's card says: plain strings made from rows, so that the template only places them.
+
+Invariant: `of` asks the database nothing; whatever it needs is prefetched by `generations.queries`. One card is drawn
+the same way by the page, the create answer, the poll and the stream.
+"""
+
+import dataclasses
+import datetime
+
+from gesso.core import catalog, ids
+from gesso.generations import failures
+from gesso.generations.models import Generation, GenerationReference, Output
+from gesso.images.models import Image
+from gesso.web import wording
+
+THUMB_SIDE, PREVIEW_SIDE = 480, 1280  # longest sides of the renditions, in pixels
+BLOCKED_CODES = frozenset({"moderation_blocked", "output_withheld"})
+QUALITIES = {"low": "Low", "medium": "Medium", "high": "High"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One output. `state` is done, queued, waiting, preview, missing or withheld; a done tile has a picture."""
+
+    index: str
+    state: str
+    src: str = ""
+    srcset: str = ""
+    sizes: str = ""
+    width: str = ""
+    height: str = ""
+    alt: str = ""
+    page: str = ""
+    image_id: str = ""
+    download: str = ""
+    title: str = ""
+    note: str = ""
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One reference beside the tiles."""
+
+    number: str
+    src: str
+    page: str
+    alt: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The money line: a strong beginning, plain words, and what came back."""
+
+    strong: str
+    words: str = ""
+    returned: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why nothing came: the reason, the money, and whether the same again makes sense."""
+
+    sentence: str
+    money: str
+    tone: str
+    retry: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Everything `_card.html` places. `order` sorts cards newest first; `state` is the word of a `.state` mark."""
+
+    id: str
+    url: str
+    order: str
+    in_hand: bool
+    state: str
+    state_words: str
+    elapsed: str
+    at: wording.Moment
+    prompt: str
+    ratio: str
+    pixels: str
+    quality: str
+    count: str
+    model: str
+    references: tuple[Reference, ...]
+    tiles: tuple[Tile, ...]
+    small_tiles: bool
+    receipt: Receipt
+    problem: Problem | None
+    again: str
+    missing: str
+    new_id: str
+    announcement: str
+
+
+def of(generation: Generation, *, now: datetime.datetime, place: int = 0) -> Card:
+    """Return the card of `generation`; its outputs, references and hold are prefetched. `place`: its place in line."""
+    outputs = sorted(generation.outputs.all(), key=lambda output: output.index)
+    delivered = sum(output.state == Output.State.DELIVERED for output in outputs)
+    state, words = _state(generation, outputs, delivered, place)
+    in_hand = generation.ended_at is None
+    problem = _problem(generation, outputs, delivered)
+    missing = generation.count - delivered
+    return Card(
+        id=str(generation.id),
+        url=f"/generations/{generation.id}",
+        order=f"{generation.created_at.timestamp():020.6f}",
+        in_hand=in_hand,
+        state=state,
+        state_words=words,
+        elapsed=_elapsed(generation, now),
+        at=wording.moment(generation.created_at, now),
+        prompt=generation.prompt,
+        ratio=generation.aspect_ratio,
+        pixels=f"{generation.width} {wording.TIMES} {generation.height}",
+        quality=QUALITIES[generation.quality],
+        count=wording.plural(generation.count, "image"),
+        model=model_name(generation.model),
+        references=tuple(reference(row) for row in sorted(generation.references.all(), key=lambda row: row.position)),
+        tiles=() if problem else tuple(_tile(generation, output) for output in outputs),
+        small_tiles=generation.state == Generation.State.QUEUED,
+        receipt=receipt(generation, outputs, delivered),
+        problem=problem,
+        again=wording.plural(generation.price, "credit"),
+        missing=_missing(generation, missing) if not in_hand and not problem and missing else "",
+        new_id=str(ids.uuid7()),
+        announcement=""
+        if in_hand
+        else f"{_announced(generation, delivered)}: {wording.first_words(generation.prompt, 40)}",
+    )
+
+
+def model_name(model_id: str) -> str:
+    """Return the catalogue's name of a model, or its id when it has left the catalogue."""
+    return next((model.name for model in catalog.current().models if model.id == model_id), model_id)
+
+
+def _state(  # noqa: PLR0911 (a table: one line for each state)
+    generation: Generation, outputs: list[Output], delivered: int, place: int
+) -> tuple[str, str]:
+    match generation.state:
+        case Generation.State.QUEUED:
+            return "queued", f"Waiting, {wording.ordinal(place)} in line" if place > 1 else "Waiting"
+        case Generation.State.RUNNING:
+            return "running", "Making"
+        case Generation.State.CANCELED:
+            return (
+                "cancelled",
+                f"Canceled, {delivered} of {generation.count} delivered" if delivered else "Canceled",
+            )
+        case Generation.State.FAILED:
+            return ("blocked", "Blocked") if _blocked(generation) else ("failed", "Failed")
+    if any(output.state == Output.State.WITHDRAWN for output in outputs) and not delivered:
+        return "failed", "Withdrawn"
+    if delivered < generation.count:
+        return "partial", f"{delivered} of {generation.count} delivered"
+    return "done", ""
+
+
+def _blocked(generation: Generation) -> bool:
+    return generation.failure_code in BLOCKED_CODES
+
+
+def _elapsed(generation: Generation, now: datetime.datetime) -> str:
+    if generation.state != Generation.State.RUNNING or generation.started_at is None:
+        return ""
+    return str(max(0, int((now - generation.started_at).total_seconds())))
+
+
+def _missing(generation: Generation, missing: int) -> str:
+    words = "the missing one" if missing == 1 else f"the missing {missing}"
+    return f"Make {words} · {missing * generation.price_each}"
+
+
+def _announced(generation: Generation, delivered: int) -> str:
+    if delivered:
+        return f"{delivered} of {wording.plural(generation.count, 'image')} delivered"
+    if generation.state == Generation.State.CANCELED:
+        return "Canceled, not charged"
+    return f"{'Blocked' if _blocked(generation) else 'Failed'}, not charged"
+
+
+def receipt(generation: Generation, outputs: list[Output], delivered: int) -> Receipt:
+    """Return the money line: held while it is in hand, then what was charged and what came back."""
+    if generation.ended_at is None:
+        so_far = (
+            f", {delivered} of {generation.count} delivered so far"
+            if generation.state == Generation.State.RUNNING
+            else ""
+        )
+        return Receipt(strong=f"{wording.plural(generation.price, 'credit')} held", words=so_far)
+    withdrawn = sum(output.state == Output.State.WITHDRAWN for output in outputs)
+    charged = generation.hold.captured - withdrawn * generation.price_each
+    back = generation.price - charged
+    returned = f"{wording.plural(back, 'credit')} returned" if back else ""
+    if not charged:
+        return Receipt(strong="Not charged.", returned=returned)
+    words = f" charged for {wording.plural(delivered, 'image')}" + (", " if returned else "")
+    return Receipt(strong=wording.plural(charged, "credit"), words=words, returned=returned)
+
+
+def _problem(generation: Generation, outputs: list[Output], delivered: int) -> Problem | None:
+    """Return the reason, when a generation ended without a picture."""
+    if generation.ended_at is None or delivered or any(output.image_id for output in outputs):
+        return None
+    back = (
+        f"{wording.plural(generation.price, 'credit')} {'is' if generation.price == 1 else 'are'} back in your balance."
+    )
+    if generation.state == Generation.State.CANCELED:
+        return Problem(sentence="Canceled before a picture was made.", money=back, tone="calm", retry=True)
+    failure = failures.about(generation.failure_code)
+    tone = "calm" if _blocked(generation) else "bad"
+    return Problem(sentence=failure.sentence, money=back, tone=tone, retry=failure.retry)
+
+
+def _tile(generation: Generation, output: Output) -> Tile:  # noqa: PLR0911 (a table: one line for each state)
+    index = str(output.index)
+    back = f"{wording.plural(generation.price_each, 'credit')} returned"
+    match output.state:
+        case Output.State.OPEN:
+            return _open_tile(generation, output)
+        case Output.State.FAILED if output.failure_code == "output_withheld":
+            return Tile(index=index, state="withheld", title="Withheld", note="Content check. Not charged.")
+        case Output.State.FAILED if generation.ended_at is None:
+            return Tile(index=index, state="missing", title="Not delivered", note="Will not be charged")
+        case Output.State.FAILED:
+            title = "Canceled" if output.failure_code == "canceled" else "Not delivered"
+            return Tile(index=index, state="missing", title=title, note=back)
+        case Output.State.WITHDRAWN:
+            return Tile(index=index, state="missing", title="Withdrawn, the file was broken", note=back)
+    image = output.image
+    assert image is not None, "a delivered output has its image"
+    if image.verdict == Image.Verdict.WITHHELD:
+        return Tile(index=index, state="withheld", title="Withheld", note="Content check.")
+    if image.trashed_at:
+        return Tile(index=index, state="missing", title="In the trash", note="It can be restored there.")
+    return picture(image, index=index, alt=_alt(generation, output), sizes=_sizes(generation))
+
+
+def _open_tile(generation: Generation, output: Output) -> Tile:
+    index = str(output.index)
+    if generation.state == Generation.State.QUEUED:
+        return Tile(index=index, state="queued")
+    if output.previews:
+        return Tile(
+            index=index, state="preview", src=preview_url(str(generation.id), output.index, output.previews),
+            width=str(generation.width), height=str(generation.height), caption="Preview",
+        )  # fmt: skip
+    return Tile(index=index, state="waiting", caption="Making")
+
+
+def preview_url(generation_id: str, index: int, number: int) -> str:
+    """Return where a partial picture is served to its workspace."""
+    return f"/generations/{generation_id}/previews/{index}/{number}"
+
+
+def _alt(generation: Generation, output: Output) -> str:
+    words = wording.first_words(generation.prompt)
+    return words if generation.count == 1 else f"{words} ({output.index + 1} of {generation.count})"
+
+
+def _sizes(generation: Generation) -> str:
+    """Say how wide a tile is drawn: one fills the column, several share it."""
+    wide = min(1100, round(generation.width / generation.height * 352))
+    if generation.count == 1:
+        return f"(max-width: 40rem) 100vw, {wide}px"
+    return f"(max-width: 40rem) 50vw, {min(wide, 1000 // generation.count)}px"
+
+
+def picture(image: Image, *, index: str, alt: str, sizes: str) -> Tile:
+    """Return the tile of a delivered picture, with both renditions to choose from."""
+    place, file = f"/images/{image.id}", f"/images/{image.id}/file?variant"
+    longest = max(image.width, image.height)
+    thumb, preview = (max(1, image.width * min(side, longest) // longest) for side in (THUMB_SIDE, PREVIEW_SIDE))
+    return Tile(
+        index=index, state="done", src=f"{file}=thumb",
+        srcset=f"{file}=thumb {thumb}w, {file}=preview {preview}w" if preview > thumb else "",
+        sizes=sizes, width=str(image.width), height=str(image.height), alt=alt, page=place, image_id=str(image.id),
+        download=f"{file}=original&download=1",
+    )  # fmt: skip
+
+
+def reference(row: GenerationReference) -> Reference:
+    """Return one reference of a generation for its card."""
+    role = f", {row.role}" if row.role else ""
+    return Reference(
+        number=str(row.position + 1), src=f"/images/{row.image_id}/file?variant=thumb", page=f"/images/{row.image_id}",
+        alt=f"Reference {row.position + 1}{role}",
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+"""References: the chips of the composer's tray, files that become one, and the pictures to choose from.
+
+A file goes up at once and is proved by `images.uploads`; what is refused comes back as one sentence and leaves nothing.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_http_methods
+
+from gesso.accounts import workspaces
+from gesso.core import catalog, ids
+from gesso.images import intake, uploads
+from gesso.images.models import Image
+from gesso.web import access
+
+ROLES = {"subject": "Subject", "style": "Style", "layout": "Layout", "product": "Product"}
+RECENT = 60  # pictures offered in the dialog
+FILE_READ = 1 << 20  # bytes at a time
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Chip:
+    """One reference in the tray; `value` is what the form sends for it."""
+
+    id: str
+    value: str
+    number: str
+    role: str
+    role_words: str
+    src: str
+
+
+def read(text: str) -> tuple[str, str]:
+    """Return (image id, role) of `<image id>:<role>`, unchecked."""
+    image_id, _, role = text.partition(":")
+    return image_id, role
+
+
+def chips(workspace_id: uuid.UUID, wanted: Sequence[tuple[str, str]]) -> tuple[Chip, ...]:
+    """Return the chips of those (image id, role) that are images of the workspace, in their order (one query)."""
+    known = [(number, role if role in ROLES else "") for image_id, role in wanted if (number := ids.parse(image_id))]
+    if not known:
+        return ()
+    there = set(_usable(workspace_id).filter(id__in=[number for number, _ in known]).values_list("id", flat=True))
+    fitting = [each for each in known if each[0] in there]
+    return tuple(_chip(number, role, place) for place, (number, role) in enumerate(fitting, start=1))
+
+
+def _usable(workspace_id: uuid.UUID) -> QuerySet[Image]:
+    return Image.objects.filter(workspace_id=workspace_id, verdict=Image.Verdict.ALLOWED, broken_at=None)
+
+
+def _chip(image_id: uuid.UUID, role: str, place: int) -> Chip:
+    return Chip(
+        id=str(image_id), value=f"{image_id}:{role}", number=str(place), role=role, role_words=ROLES.get(role, ""),
+        src=f"/images/{image_id}/file?variant=thumb",
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "POST"])
+@access.signed_in
+def tray(request: HttpRequest) -> HttpResponse:
+    """POST a `file`: 201 and its chip, or a sentence. GET `reference=<id>:<role>`: the chips of stored images."""
+    if request.method == "POST":
+        return _upload(request)
+    most = catalog.current().limits.references
+    wanted = [read(text) for text in request.GET.getlist("reference")[:most]]
+    return render(request, "studio/_chips.html", {"chips": chips(request.workspace.id, wanted)})
+
+
+def _upload(request: HttpRequest) -> HttpResponse:
+    if not workspaces.can(request.membership, "generate"):
+        return _refused(request, "You can look at this workspace, but not add pictures to it.", 403)
+    file = request.FILES.get("file")
+    if file is None:
+        return _refused(request, "Choose a picture first.", 422)
+    limit = catalog.current().limits.reference_bytes
+    if (file.size or 0) > limit:
+        return _refused(request, too_large(limit), 413)
+    try:
+        image = uploads.store(request.workspace, request.user, file.read(), file.name or "")
+    except intake.Refused as refusal:
+        return _refused(request, refusal.sentence, 422)
+    except uploads.QuotaExceeded as refusal:
+        return _refused(request, str(refusal), 429)
+    return render(request, "studio/_chips.html", {"chips": [_chip(image.id, "", 1)]}, status=201)
+
+
+def _refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
+    return render(request, "studio/_refused.html", {"sentence": sentence}, status=status)
+
+
+def too_large(limit: int) -> str:
+    """Return the sentence for a file over `limit` bytes."""
+    return f"The file is larger than {limit // 1_000_000} MB."
+
+
+@require_GET
+@access.signed_in
+def picker(request: HttpRequest) -> HttpResponse:
+    """The newest pictures of the workspace, for the dialog."""
+    rows = _usable(request.workspace.id).filter(trashed_at=None).order_by("-created_at", "-id")[:RECENT]
+    pictures = [
+        {"id": str(row.id), "src": f"/images/{row.id}/file?variant=thumb", "alt": row.label or f"Picture {place}",
+         "width": str(row.width), "height": str(row.height)}
+        for place, row in enumerate(rows, start=1)
+    ]  # fmt: skip
+    return render(request, "studio/_picker.html", {"pictures": pictures})

@@ -1,0 +1,99 @@
+// @ts-check
+/**
+ * The feed: puts drawn cards where they belong (newest first, once each), sends the small forms on a card, shows previews
+ * as they come, and says once, politely, how a generation ended.
+ *
+ * A fragment is HTML from the server: each of its elements replaces the one with the same id; a card that is not there yet
+ * is added in its order. Other modules hand one over by the event `fragment` on `document` (detail: the HTML).
+ */
+
+const feed = /** @type {HTMLElement} */ (document.getElementById("feed"));
+const speaker = document.getElementById("speaker");
+/** Cards seen in hand: only their end is news, and only once. */
+const awaited = new Set();
+
+/** @returns {HTMLElement[]} */
+const cards = () => [...feed.querySelectorAll("article")];
+
+/** @param {string} html @param {boolean} [onlyNew] leave alone what is there */
+function place(html, onlyNew = false) {
+  const parsed = new DOMParser().parseFromString(html, "text/html");
+  for (const element of [...parsed.body.children]) {
+    const there = element.id ? document.getElementById(element.id) : null;
+    if (there && onlyNew) continue;
+    if (there) {
+      there.replaceWith(element);
+    } else if (element.matches("article")) {
+      const order = /** @type {HTMLElement} */ (element).dataset.order ?? "";
+      const older = cards().find((card) => (card.dataset.order ?? "") < order);
+      if (older) older.before(element);
+      else if (cards().length === 0) feed.prepend(element);
+      else continue; // older than all that is shown: "Older" brings it
+    } else continue;
+    // @ts-expect-error htmx is a plain script
+    window.htmx?.process(element);
+  }
+  document.getElementById("empty")?.toggleAttribute("hidden", cards().length > 0);
+  announce();
+  document.dispatchEvent(new Event("placed"));
+}
+
+/** @param {string} url @param {boolean} [onlyNew] */
+async function fetchInto(url, onlyNew) {
+  const response = await fetch(url, { headers: { "HX-Request": "true" } });
+  if (response.ok && !response.redirected) place(await response.text(), onlyNew);
+}
+
+function announce() {
+  for (const card of cards()) {
+    if (card.dataset.inHand) awaited.add(card.id);
+    else if (awaited.delete(card.id) && speaker) speaker.textContent = card.dataset.announce ?? "";
+  }
+}
+
+/** Cancel, retry and the like: the answer is a fragment. The same press twice sends the same id, so nothing is made twice.
+ * @param {SubmitEvent} event */
+async function send(event) {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  if (!("live" in form.dataset)) return;
+  event.preventDefault();
+  const button = event.submitter;
+  if (button?.getAttribute("aria-busy")) return;
+  button?.setAttribute("aria-busy", "true");
+  try {
+    const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
+    const response = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
+    if (response.redirected) return location.reload();
+    place(await response.text());
+    if (form.dataset.live === "again" && response.ok) scrollTo({ top: 0, behavior: "smooth" });
+  } catch {
+    document.dispatchEvent(new CustomEvent("toast", { detail: "Could not reach Gesso. Try again." }));
+  } finally {
+    button?.removeAttribute("aria-busy");
+  }
+}
+
+/** @param {Event} event */
+function preview(event) {
+  const [id, index, number] = /** @type {CustomEvent<string>} */ (event).detail.split(" ");
+  const tile = document.querySelector(`#g-${id} .tile[data-index="${index}"]:is([data-state="waiting"], [data-state="preview"])`);
+  if (!tile) return;
+  const picture = tile.querySelector("img") ?? document.createElement("img");
+  picture.alt = "";
+  picture.src = `/generations/${id}/previews/${index}/${number}`;
+  /** @type {HTMLElement} */ (tile).dataset.state = "preview";
+  tile.prepend(picture);
+  const caption = tile.querySelector(".cap");
+  if (caption) caption.textContent = "Preview";
+}
+
+document.addEventListener("fragment", (event) => place(/** @type {CustomEvent<string>} */ (event).detail));
+document.addEventListener("submit", send);
+document.addEventListener("htmx:afterSwap", announce);
+document.body.addEventListener("preview", preview);
+document.body.addEventListener("changed", (event) => {
+  const id = /** @type {CustomEvent<string>} */ (event).detail;
+  if (!document.getElementById(`g-${id}`)) fetchInto(`/generations/${id}/card`);
+});
+document.body.addEventListener("resync", () => fetchInto("/studio/feed", true));
+announce();

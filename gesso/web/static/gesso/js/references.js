@@ -1,0 +1,134 @@
+// @ts-check
+/**
+ * The tray of references: numbered, in an order that drag, the menu and Alt + arrows change, each with a role. Chips are
+ * drawn by the server. Other modules hand in pictures that are stored already by the event `references` on `document`
+ * (detail: "<image id>:<role>" each); files come through `uploads.js`, which places a chip by `chip` (detail: element).
+ */
+
+const form = /** @type {HTMLFormElement} */ (document.querySelector("form[data-composer]"));
+const tray = /** @type {HTMLElement} */ (form.querySelector("[data-tray]"));
+const menu = /** @type {HTMLElement} */ (document.getElementById("reference-menu"));
+const picker = /** @type {HTMLDialogElement} */ (document.getElementById("picker"));
+/** @type {HTMLElement | null} the chip that the menu speaks of, or that is being dragged */
+let held = null;
+
+/** @returns {HTMLElement[]} */
+const chips = () => [...tray.querySelectorAll(/** @type {"li"} */ ("li[data-image], li[data-state]"))];
+/** @param {Element} chip */
+const value = (chip) => /** @type {HTMLInputElement | null} */ (chip.querySelector('[name="reference"]'));
+const most = () => Number(tray.dataset.most);
+
+/** Number the chips again and say the change to whoever prices and remembers. */
+function changed() {
+  const all = chips();
+  all.forEach((chip, place) => {
+    const number = chip.querySelector(".n");
+    if (number) number.textContent = String(place + 1);
+    const role = value(chip)?.value.split(":")[1];
+    chip.querySelector(".pic")?.setAttribute("aria-label", `Reference ${place + 1}${role ? `, ${role}` : ""}. Options`);
+    chip.querySelector(".x")?.setAttribute("aria-label", `Remove reference ${place + 1}`);
+  });
+  const counter = /** @type {HTMLElement} */ (form.querySelector("[data-reference-count]"));
+  counter.textContent = all.length ? `${all.length} of ${most()}` : `up to ${most()}`;
+  form.toggleAttribute("data-referenced", all.length > 0);
+  /** @type {HTMLElement} */ (tray.querySelector("[data-add]")).hidden = !all.length || all.length >= most();
+  form.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+/** @param {string} words beside the tray; empty takes them away */
+function say(words) {
+  const place = /** @type {HTMLElement} */ (document.getElementById("error-references"));
+  place.textContent = words;
+  place.hidden = !words;
+}
+
+/** @param {HTMLElement} chip @param {number} step */
+function move(chip, step) {
+  const all = chips();
+  const other = all[all.indexOf(chip) + step];
+  if (!other) return;
+  if (step < 0) other.before(chip);
+  else other.after(chip);
+  changed();
+  /** @type {HTMLElement | null} */ (chip.querySelector(".pic"))?.focus();
+}
+
+/** @param {HTMLElement} chip */
+function remove(chip) {
+  const next = /** @type {HTMLElement | null} */ (chip.nextElementSibling);
+  chip.remove();
+  say("");
+  changed();
+  /** @type {HTMLElement | null} */ (next?.querySelector("button") ?? form.querySelector(".drop button"))?.focus();
+}
+
+/** @param {string[]} wanted "<image id>:<role>" each */
+async function add(wanted) {
+  const there = new Set(chips().map((chip) => chip.dataset.image));
+  const fresh = wanted.filter((each) => !there.has(each.split(":")[0]));
+  const fitting = fresh.slice(0, Math.max(0, most() - chips().length));
+  say(fitting.length < fresh.length ? `At most ${most()} references. The rest was left out.` : "");
+  if (!fitting.length) return;
+  const query = new URLSearchParams(fitting.map((each) => ["reference", each]));
+  const response = await fetch(`/studio/references?${query}`, { headers: { "HX-Request": "true" } });
+  if (!response.ok || response.redirected) return say("That picture could not be added. Try again.");
+  const drawn = new DOMParser().parseFromString(await response.text(), "text/html");
+  tray.querySelector("[data-add]")?.before(...drawn.body.children);
+  changed();
+}
+
+document.addEventListener("references", (event) => add(/** @type {CustomEvent<string[]>} */ (event).detail));
+document.addEventListener("chip", changed);
+
+document.addEventListener("click", (event) => {
+  const target = /** @type {Element} */ (event.target);
+  const use = /** @type {HTMLElement | null} */ (target.closest("[data-use]"));
+  const chip = /** @type {HTMLElement | null} */ (target.closest("[data-tray] li"));
+  if (use) {
+    event.preventDefault();
+    add([`${use.dataset.use}:`]);
+    picker.close();
+  } else if (target.closest("[data-pick]")) {
+    picker.showModal();
+    picker.dispatchEvent(new Event("open")); // htmx fetches the pictures
+  }
+  if (!chip) return;
+  if (target.closest(".x")) remove(chip);
+  else if (target.closest(".pic")) {
+    held = chip;
+    const role = value(chip)?.value.split(":")[1] ?? "";
+    menu.querySelectorAll("[data-role]").forEach((each) => each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.role === role)));
+  }
+});
+
+menu.addEventListener("click", (event) => {
+  const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
+  if (!button || !held) return;
+  menu.hidePopover();
+  const { role, move: step } = button.dataset;
+  if (step) return move(held, Number(step));
+  if (role === undefined) return remove(held);
+  const input = value(held);
+  if (input) input.value = `${held.dataset.image}:${role}`;
+  const label = held.querySelector("p");
+  if (label) label.textContent = role ? (button.dataset.word ?? "") : "";
+  changed();
+});
+
+tray.addEventListener("keydown", (event) => {
+  const chip = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("li[data-image]"));
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!chip || !event.altKey || !step) return;
+  event.preventDefault();
+  move(chip, step);
+});
+tray.addEventListener("dragstart", (event) => { held = /** @type {Element} */ (event.target).closest("li"); });
+tray.addEventListener("dragover", (event) => {
+  const over = /** @type {Element} */ (event.target).closest("li[data-image]");
+  if (!held || !over || over === held || event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  const all = chips();
+  if (all.indexOf(held) < all.indexOf(/** @type {HTMLElement} */ (over))) over.after(held);
+  else over.before(held);
+});
+tray.addEventListener("dragend", () => { held = null; changed(); });

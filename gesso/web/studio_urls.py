@@ -1,0 +1,23 @@
+"""Addresses of the studio, a generation, its stream, and credits."""
+
+from django.urls import path
+
+from gesso.web import credits as credit_pages
+from gesso.web import references, stream, studio, timeline
+
+urlpatterns = [
+    path("studio", studio.page, name="studio"),
+    path("studio/feed", studio.feed, name="studio-feed"),
+    path("studio/references", references.tray, name="studio-references"),
+    path("studio/library", references.picker, name="studio-library"),
+    path("generations/<uuid:generation_id>", timeline.page, name="generation"),
+    path("generations/<uuid:generation_id>/card", studio.card, name="generation-card"),
+    path("generations/<uuid:generation_id>/cancel", studio.cancel, name="generation-cancel"),
+    path("generations/<uuid:generation_id>/retry", studio.retry, name="generation-retry"),
+    path(
+        "generations/<uuid:generation_id>/previews/<int:index>/<int:number>", studio.preview, name="generation-preview"
+    ),
+    path("events", stream.events, name="events"),
+    path("credits", credit_pages.page, name="credits"),
+    path("credits/balance", credit_pages.balance_fragment, name="credits-balance"),
+]
