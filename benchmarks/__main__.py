@@ -1,0 +1,110 @@
+"""`python -m benchmarks`: start the real stack against the fake provider, measure, print one table.
+
+    .venv/bin/python -m benchmarks              everything, about four minutes
+    .venv/bin/python -m benchmarks burst pages  some of it
+
+Every figure is a ratio or a count of this one run on this machine; load generator, database and provider share its
+cores. Peers and physical limits to compare with are named beside each target.
+"""
+
+import asyncio
+import statistics
+import sys
+from collections.abc import Callable
+
+from benchmarks import measures, stack
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Return the value below which `share` (0 to 1) of `values` lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def say(name: str, figure: str, target: str = "") -> None:
+    """Print one row."""
+    print(f"{name:<58} {figure:>16}   {target}", flush=True)
+
+
+def start(here: stack.Stack) -> None:
+    """First start, and idle memory of web and worker."""
+    say("first start to ready", f"{here.start_seconds:.1f} s")
+    web, worker = (stack.resident_mb(here.process(name)) for name in ("web", "worker"))
+    say("idle memory, web + worker", f"{web:.0f} + {worker:.0f} MB", "target < 300 together")
+
+
+def cost(here: stack.Stack) -> None:
+    """CPU for each generation, one after the other and eight at once, provider latency 0."""
+    for together in (1, 8):
+        done = asyncio.run(measures.closed_loop(here, total=160, together=together, latency=0))
+        say(
+            f"CPU for each generation, {together} at once: web + worker",
+            f"{done.web_ms:.1f} + {done.worker_ms:.1f} ms",
+            "target <= 15 together; peers 17 to 88",
+        )
+        say(f"  decode and renditions, {together} at once, apart", f"{done.children_ms:.1f} ms")
+        if together == 1:
+            say("submit answered at rest, p50 / p95", f"{_pair(done.submit_ms)} ms", "target p95 < 60")
+
+
+def burst(here: stack.Stack) -> None:
+    """300 generations of 5 s at once."""
+    done = asyncio.run(measures.burst(here, total=300, latency=5))
+    say("300 at once of 5 s: completed", f"{done.completed}", "target 300")
+    say("  overhead p50 / p99", f"{_seconds(done.overhead)} s", "target p50 < 2; best peer 7.6")
+    say("  memory for each, peak", f"{done.mb_each:.2f} MB", "target < 2; best peer 3.9")
+    say("  submit answered meanwhile, p50 / p95", f"{_pair(done.submit_ms)} ms", "target p95 < 150")
+
+
+def steady(here: stack.Stack) -> None:
+    """30 submits a second for 20 s, 5 s each."""
+    done = asyncio.run(measures.open_loop(here, rate=30, seconds=20, latency=5))
+    say("30 a second of 5 s: completed", f"{done.completed} of {done.asked}")
+    say("  overhead p50 / p99", f"{_seconds(done.overhead)} s", "target < 0.1 / < 0.3; peer 0.11 / 0.91")
+
+
+def live(here: stack.Stack) -> None:
+    """From the provider's answer to the picture on the page."""
+    seen = asyncio.run(measures.visible(here, total=20))
+    say("provider's answer to visible in the browser, p50 / p95", f"{_pair(seen)} ms", "target p95 < 400")
+
+
+def pages(here: stack.Stack) -> None:
+    """The studio's first load, its throughput, and a trivial view."""
+    first = asyncio.run(measures.first_load(here))
+    say("studio's first load, pictures apart", f"{first.kilobytes:.0f} KB", "target < 150; best peer 201")
+    say("  requests", f"{first.requests}", "target <= 12; best peer 10")
+    say("  first paint", f"{first.paint_ms:.0f} ms", "target < 200; best peer 184")
+    rates = asyncio.run(measures.throughput(here))
+    say("studio page of 24 cards, a second, one web process", f"{rates.studio:.0f}", "target 80")
+    say("  with 300 streams open", f"{rates.studio_with_streams:.0f}", "no slower")
+    say("trivial view (/livez), a second", f"{rates.trivial:.0f}", "target 4000")
+    for name, queries in measures.queries().items():
+        say(f"queries: {name}", str(queries))
+
+
+def _pair(values: list[float]) -> str:
+    return f"{statistics.median(values):.0f} / {percentile(values, 0.95):.0f}"
+
+
+def _seconds(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} / {percentile(values, 0.99):.2f}"
+
+
+PARTS: dict[str, Callable[[stack.Stack], None]] = {
+    "start": start, "cost": cost, "burst": burst, "steady": steady, "live": live, "pages": pages,
+}  # fmt: skip
+
+
+def main(names: list[str]) -> None:
+    """Run the named parts, or all."""
+    unknown = set(names) - PARTS.keys()
+    if unknown:
+        sys.exit(f"There is no part {unknown.pop()}; there are {', '.join(PARTS)}.")
+    with stack.running() as here:
+        for name in names or PARTS:
+            PARTS[name](here)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
