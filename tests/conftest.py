@@ -45,7 +45,7 @@ def pytest_unconfigure() -> None:
 def _server():
     with _directory() as data_dir:
         place = embedded.location(data_dir)
-        with embedded.running(place, print, durable=False):
+        with embedded.running(place, durable=False):
             yield f"postgresql://{embedded.ROLE}@/{embedded.DATABASE}?host={place.socket_dir}"
 
 

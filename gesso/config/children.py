@@ -10,7 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -22,18 +22,20 @@ def spawn(
     dying_wish: signal.Signals,
     user: str | None = None,
     directory: pathlib.Path | None = None,
-    environment: Mapping[str, str] | None = None,
+    inherit: Sequence[int] = (),
+    stdout: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a child in a process group of its own, so that Ctrl-C reaches the parent alone.
 
-    `dying_wish` is the signal the child gets when this process dies. Call it from the main thread: Linux takes the
-    death of the calling thread for the death of the parent.
+    `dying_wish` is the signal the child gets when this process dies; `inherit` are file descriptors it keeps. Call it
+    from the main thread: Linux takes the death of the calling thread for the death of the parent.
     """
     child = subprocess.Popen(  # noqa: S603 (the arguments are our own)
         list(arguments),
         stdin=subprocess.DEVNULL,
         cwd=directory,
-        env=environment,
+        stdout=stdout,
+        pass_fds=inherit,
         user=user,
         group=user,
         extra_groups=None if user is None else [],

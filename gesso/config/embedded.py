@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psycopg
 
@@ -34,7 +34,7 @@ DATABASE = "gesso"
 SERVICE_USER = "gesso"  # who runs Postgres when we are root
 MAJOR = 18
 LONGEST_SOCKET = 107 if sys.platform == "linux" else 103  # bytes of a socket's path that the system takes
-SAY_AFTER = 5.0  # seconds of silence before a recovery is mentioned
+POLL_SECONDS = 0.02
 
 _OURS = pathlib.Path("/var/lib/gesso")  # used by root only, where its service user can't reach the data directory
 _OPTIONS = {
@@ -152,7 +152,7 @@ def answers(place: Location) -> bool:
 def start(place: Location, *, durable: bool = True) -> subprocess.Popen[bytes]:
     """Start the server (making the database cluster first if there is none) as our child; hold the lock meanwhile.
 
-    Returns before it answers: see `wait_ready`. `durable=False` is for tests. Raises Unusable.
+    Returns before it answers: ask `is_ready`. `durable=False` is for tests. Raises Unusable.
     """
     if place.service_user:
         _make_service_user(place.service_user)
@@ -174,22 +174,21 @@ def start(place: Location, *, durable: bool = True) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def wait_ready(place: Location, process: subprocess.Popen[bytes], say: Callable[[str], None]) -> None:
-    """Return once the server answers and the database exists; a long recovery is waited for and mentioned to `say`.
+def is_ready(place: Location, process: subprocess.Popen[bytes]) -> bool:
+    """Whether the server answers; the first time it does, our database is made in it.
 
-    Raises Unusable when the server ends instead.
+    A long recovery is waited for as long as it takes. Raises Unusable when the server has ended instead.
     """
-    began, said = time.monotonic(), False
-    while not answers(place):
-        if process.poll() is not None:
-            raise Unusable(f"Postgres did not start; its log is in {place.log_dir}.")
-        if not said and time.monotonic() - began > SAY_AFTER:
-            said = True
-            say("Postgres is recovering from an unclean stop; this can take a while.")
-        time.sleep(0.02)
-    with psycopg.connect(**_words(place, "postgres"), autocommit=True) as connection:
+    if process.poll() is not None:
+        raise Unusable(f"Postgres did not start; its log is in {place.log_dir}.")
+    try:
+        connection = psycopg.connect(**_words(place, "postgres"), connect_timeout=2, autocommit=True)
+    except psycopg.OperationalError:
+        return False
+    with connection:
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             connection.execute(f'CREATE DATABASE "{DATABASE}"')
+    return True
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -200,12 +199,13 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(place: Location, say: Callable[[str], None], *, durable: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+def running(place: Location, *, durable: bool = True) -> Iterator[subprocess.Popen[bytes]]:
     """Hold the lock and a ready server for as long as the block lasts. Raises AlreadyRunning, Unusable."""
     with lock(place):
         process = start(place, durable=durable)
         try:
-            wait_ready(place, process, say)
+            while not is_ready(place, process):
+                time.sleep(POLL_SECONDS)
             yield process
         finally:
             stop(process)

@@ -1,0 +1,179 @@
+"""From the socket to Django: one hop to a small thread pool for the whole of a synchronous request.
+
+Views are ordinary synchronous ones. When a view has returned, its database connection is back in the pool; whatever
+lives longer (a stream of events, an answer that is waited for) is iterated on the event loop and costs no thread and
+no connection. Why not Django's own handler: docs/adr/0002-one-hop.md.
+"""
+
+import asyncio
+import concurrent.futures
+import contextvars
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import IO, Any, TypeVar
+
+import structlog
+from asgiref.typing import (
+    ASGIReceiveCallable,
+    ASGISendCallable,
+    HTTPScope,
+    LifespanScope,
+    Scope,
+)
+from django.core import signals
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.handlers.base import BaseHandler
+from django.core.handlers.exception import response_for_exception
+from django.db import close_old_connections, connection
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+from gesso.config import bodies
+from gesso.core.later import Later
+from gesso.generations import broadcast
+
+THREADS = 4  # more contend for the interpreter; for more pages, run more processes
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class Handler(ASGIHandler):
+    """The ASGI application. `stop` ends its streams and waits; requests in a thread run to their end."""
+
+    def __init__(self) -> None:
+        BaseHandler.__init__(self)
+        self.load_middleware(is_async=False)  # the synchronous chain: no hop for each middleware
+        self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        self._stopping = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        """Serve one request, or the life of the process."""
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    def stop(self) -> None:
+        """End every stream and every wait; to be called on the loop."""
+        self._stopping.set()
+        broadcast.HUB.close()
+
+    async def _live(self, _scope: LifespanScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        await receive()
+        await broadcast.HUB.open()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await broadcast.HUB.aclose()
+        await asyncio.get_running_loop().run_in_executor(self._threads, connection.close_pool)
+        self._threads.shutdown()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        try:
+            body = await bodies.read(scope, receive)
+        except bodies.TooLarge as refusal:
+            await bodies.refuse(refusal, receive, send)
+            return
+        except RequestAborted:
+            return
+        # One set of context variables for the request; whatever goes on after the view gets a copy, because
+        # a context can't be entered on a thread and on the loop at once.
+        context = contextvars.copy_context()
+        try:
+            request, response = await self._in_thread(context, self._respond, scope, body)
+            if isinstance(response, Later):
+                await self._race(self._settle(request, response, send, context), receive, context)
+            elif not isinstance(response, StreamingHttpResponse):
+                await self.send_response(response, send)
+            else:
+                if not response.is_async:
+                    response.streaming_content = self._step(response, context)
+                await self._race(self.send_response(response, send), receive, context)
+        finally:
+            body.close()
+
+    async def _in_thread(self, context: contextvars.Context, function: Callable[..., T], *args: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, function, *args)
+
+    def _respond(self, scope: HTTPScope, body: IO[bytes]) -> tuple[ASGIRequest | None, HttpResponseBase]:
+        """Run Django from the first middleware to the last; in a pool thread, from beginning to end."""
+        signals.request_started.send(sender=type(self), scope=scope)
+        set_script_prefix("/")
+        request, refused = self.create_request(scope, body)
+        response = refused if request is None else self.get_response(request)
+        response._handler_class = type(self)  # noqa: SLF001 (what Django's own handlers do: the signal's sender)
+        lives_on_the_loop = isinstance(response, Later) or getattr(response, "is_async", False)
+        if lives_on_the_loop or not response.streaming:
+            response.close()  # request_finished, on this thread: its connection is back in the pool
+        return request, response
+
+    async def _settle(
+        self, request: ASGIRequest, later: Later, send: ASGISendCallable, context: contextvars.Context
+    ) -> None:
+        """Wait, then send what there is to say; when this process is asked to stop, say that instead."""
+        waiting = asyncio.ensure_future(later.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            build = later.interrupted if self._stopping.is_set() else later.finish
+            if waiting.done():
+                waiting.result()
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+            await asyncio.gather(waiting, stopping, return_exceptions=True)
+
+        def finish() -> HttpResponse:
+            try:
+                return build()
+            except Exception as problem:  # noqa: BLE001 (a view's failure: Django logs it and draws the error page)
+                return response_for_exception(request, problem)
+            finally:
+                close_old_connections()
+
+        final = await self._in_thread(context.copy(), finish)
+        later.hand_over(final)
+        await self.send_response(final, send)
+
+    async def _step(self, response: StreamingHttpResponse, context: contextvars.Context) -> AsyncIterator[bytes]:
+        """Iterate a synchronous stream (a file, an archive), each chunk in a pool thread.
+
+        Chunks may come from different threads, so an iterator must not keep a query open between two of them.
+        """
+        chunks = iter(response)
+
+        def advance() -> bytes | None:
+            try:
+                return next(chunks, None)
+            finally:
+                close_old_connections()
+
+        step: asyncio.Future[bytes | None] | None = None
+        try:
+            while True:
+                step = asyncio.ensure_future(self._in_thread(context.copy(), advance))
+                chunk = await asyncio.shield(step)
+                if chunk is None:
+                    return
+                yield chunk
+        finally:
+            if step:
+                await asyncio.wait((step,))  # a thread may still be inside the iterator
+            await self._in_thread(context.copy(), response.close)
+
+    async def _race(
+        self, work: Coroutine[Any, Any, None], receive: ASGIReceiveCallable, context: contextvars.Context
+    ) -> None:
+        """Do `work` until it ends or the client hangs up; whichever ends first ends the other."""
+        working = asyncio.create_task(work, context=context.copy())
+        listening = asyncio.create_task(self.listen_for_disconnect(receive))
+        try:
+            await asyncio.wait((working, listening), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, listening):
+                task.cancel()
+            for result in await asyncio.gather(working, listening, return_exceptions=True):
+                if isinstance(result, Exception) and not isinstance(result, RequestAborted):
+                    log.error("a response failed while it was sent", exc_info=result)

@@ -1,0 +1,96 @@
+"""Request bodies, bounded before they are read: who shows no credential gets little, and nobody gets the whole disk.
+
+Only the presence of a credential is looked at here; whether it is a good one is for the doors to say (REQ-26).
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Iterable
+from typing import IO
+
+import orjson
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+from django.conf import settings
+from django.core.exceptions import RequestAborted
+
+from gesso.core import catalog
+
+ANONYMOUS_BYTES = 64 * 1024
+FORM_BYTES = 1_000_000  # beside the files that the catalogue allows: a form's fields and boundaries
+IDLE_SECONDS = 30  # a client that sends nothing for so long is gone
+LINGER_SECONDS = 2  # how long a refused client may go on sending before it is cut off
+
+
+class TooLarge(Exception):
+    """The body is over the bound; `bound` is in bytes."""
+
+    def __init__(self, bound: int) -> None:
+        super().__init__(bound)
+        self.bound = bound
+
+
+async def read(scope: HTTPScope, receive: ASGIReceiveCallable) -> IO[bytes]:
+    """Return the request's body as a file (on disk beyond a megabyte), positioned at its start.
+
+    Raises TooLarge before reading where the length is announced, and RequestAborted when the client goes or stalls.
+    """
+    headers = list(scope["headers"])
+    bound = _bound(headers)
+    announced = next((value for name, value in headers if name == b"content-length"), b"")
+    if announced.isdigit() and int(announced) > bound:
+        raise TooLarge(bound)
+    body = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 (the caller closes it)
+    try:
+        size, more = 0, True
+        while more:
+            async with asyncio.timeout(IDLE_SECONDS):
+                message = await receive()
+            if message["type"] != "http.request":
+                raise RequestAborted
+            size += len(message["body"])
+            if size > bound:
+                raise TooLarge(bound)
+            body.write(message["body"])
+            more = message["more_body"]
+    except TimeoutError:
+        body.close()
+        raise RequestAborted from None
+    except BaseException:
+        body.close()
+        raise
+    body.seek(0)
+    return body
+
+
+def _bound(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    cookie = settings.SESSION_COOKIE_NAME.encode() + b"="
+    for name, value in headers:
+        if name == b"authorization" or (name == b"cookie" and cookie in value):
+            return catalog.current().limits.request_bytes + FORM_BYTES
+    return ANONYMOUS_BYTES
+
+
+async def refuse(refusal: TooLarge, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Answer 413 and close the connection, listening a moment longer so that the client hears the answer."""
+    error = {
+        "code": "request_too_large",
+        "type": "invalid_request_error",
+        "param": None,
+        "message": f"The request is larger than the {refusal.bound:,} bytes that are accepted here.",
+    }
+    answer = orjson.dumps({"error": error})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": 413, "headers": headers, "trailers": False})
+    await send({"type": "http.response.body", "body": answer, "more_body": True})
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            message = await receive()
+            while message["type"] == "http.request" and message["more_body"]:
+                message = await receive()
+    except TimeoutError:
+        pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

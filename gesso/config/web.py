@@ -1,0 +1,71 @@
+"""The web process: uvicorn around our handler, on a socket that is open before anything else happens.
+
+When it is asked to stop, streams and waits end at once (uvicorn's own shutdown would wait for them for ever), what is
+in a thread gets `GRACE_SECONDS`, and the process exits 0.
+"""
+
+import asyncio
+import socket
+import types
+from collections.abc import Callable
+
+import django
+import uvicorn
+from django.conf import settings
+
+from gesso.config import static
+
+GRACE_SECONDS = 5
+HEADER_BYTES = 64 * 1024  # of one request, all headers together
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at `host`:`port`. Raises OSError when that is not possible."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=1024)
+
+
+def run(listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    from gesso.config import settings as gesso_settings
+    from gesso.config.asgi import THREADS, Handler
+
+    # The pool has to be asked for before Django first looks at its databases.
+    gesso_settings.pool_connections(THREADS)
+    django.setup()
+    static.collect()
+    proxies = list(settings.GESSO.trusted_proxies)
+    handler = Handler()
+    config = uvicorn.Config(
+        handler,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    _Server(config, handler.stop).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: types.FrameType | None) -> None:  # noqa: ARG002
+        """Begin to stop; a second signal waits for nobody. Not inherited: uvicorn would raise the signal again."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        assert self._loop
+        self._loop.call_soon_threadsafe(self._end_streams)
