@@ -73,7 +73,7 @@ def _page(
     allowances.ensure(request.workspace)
     balance = credit_pages.balance(request.workspace.id)
     form = composer.prepare(
-        entered, request.workspace.id, balance.available_credits, filled=filled or refusal is not None, add=add,
+        entered, request.workspace.id, balance.available, filled=filled or refusal is not None, add=add,
         mistakes=refusal.mistakes if refusal else (), refusal=refusal.sentence if refusal else "",
     )  # fmt: skip
     context = _feed(request, request.GET.get("cursor", "")) | {

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from gesso.web import credits as credit_pages
-from gesso.web import references, stream, studio, timeline
+from gesso.web import references, scripts, stream, studio, timeline
 
 urlpatterns = [
     path("studio", studio.page, name="studio"),
@@ -18,6 +18,7 @@ urlpatterns = [
         "generations/<uuid:generation_id>/previews/<int:index>/<int:number>", studio.preview, name="generation-preview"
     ),
     path("events", stream.events, name="events"),
+    path("scripts/<slug:name>-<slug:digest>.js", scripts.serve, name="scripts"),
     path("credits", credit_pages.page, name="credits"),
     path("credits/balance", credit_pages.balance_fragment, name="credits-balance"),
 ]

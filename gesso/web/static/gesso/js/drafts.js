@@ -114,10 +114,3 @@ form.querySelector("[data-clear]")?.addEventListener("click", () => {
   form.dispatchEvent(new Event("change", { bubbles: true }));
   document.dispatchEvent(new CustomEvent("toast", { detail: { words: "Composer cleared", undo: () => write(before) } }));
 });
-document.addEventListener("click", (event) => {
-  const example = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-example]"));
-  if (!example) return;
-  prompt.value = example.dataset.example ?? "";
-  form.dispatchEvent(new Event("change", { bubbles: true }));
-  prompt.focus();
-});

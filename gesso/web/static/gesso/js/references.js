@@ -1,15 +1,15 @@
 // @ts-check
 /**
- * The tray of references: numbered, in an order that drag, the menu and Alt + arrows change, each with a role. Chips are
- * drawn by the server. Other modules hand in pictures that are stored already by the event `references` on `document`
- * (detail: "<image id>:<role>" each); files come through `uploads.js`, which places a chip by `chip` (detail: element).
+ * The tray of references: numbered, each with a role; chips are drawn by the server. Other modules hand in pictures that
+ * are stored already by the event `references` on `document` (detail: "<image id>:<role>" each), and say by `chip` that
+ * they changed the tray. Files come through `uploads.js`, the order is the matter of `reorder.js`.
  */
 
 const form = /** @type {HTMLFormElement} */ (document.querySelector("form[data-composer]"));
 const tray = /** @type {HTMLElement} */ (form.querySelector("[data-tray]"));
 const menu = /** @type {HTMLElement} */ (document.getElementById("reference-menu"));
 const picker = /** @type {HTMLDialogElement} */ (document.getElementById("picker"));
-/** @type {HTMLElement | null} the chip that the menu speaks of, or that is being dragged */
+/** @type {HTMLElement | null} the chip that the menu speaks of */
 let held = null;
 
 /** @returns {HTMLElement[]} */
@@ -40,17 +40,6 @@ function say(words) {
   const place = /** @type {HTMLElement} */ (document.getElementById("error-references"));
   place.textContent = words;
   place.hidden = !words;
-}
-
-/** @param {HTMLElement} chip @param {number} step */
-function move(chip, step) {
-  const all = chips();
-  const other = all[all.indexOf(chip) + step];
-  if (!other) return;
-  if (step < 0) other.before(chip);
-  else other.after(chip);
-  changed();
-  /** @type {HTMLElement | null} */ (chip.querySelector(".pic"))?.focus();
 }
 
 /** @param {HTMLElement} chip */
@@ -96,6 +85,7 @@ document.addEventListener("click", (event) => {
   if (target.closest(".x")) remove(chip);
   else if (target.closest(".pic")) {
     held = chip;
+    menu.dataset.chip = chip.dataset.image;
     const role = value(chip)?.value.split(":")[1] ?? "";
     menu.querySelectorAll("[data-role]").forEach((each) => each.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (each).dataset.role === role)));
   }
@@ -105,8 +95,8 @@ menu.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("button"));
   if (!button || !held) return;
   menu.hidePopover();
-  const { role, move: step } = button.dataset;
-  if (step) return move(held, Number(step));
+  const { role, move } = button.dataset;
+  if (move) return; // reorder.js
   if (role === undefined) return remove(held);
   const input = value(held);
   if (input) input.value = `${held.dataset.image}:${role}`;
@@ -114,21 +104,3 @@ menu.addEventListener("click", (event) => {
   if (label) label.textContent = role ? (button.dataset.word ?? "") : "";
   changed();
 });
-
-tray.addEventListener("keydown", (event) => {
-  const chip = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("li[data-image]"));
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-  if (!chip || !event.altKey || !step) return;
-  event.preventDefault();
-  move(chip, step);
-});
-tray.addEventListener("dragstart", (event) => { held = /** @type {Element} */ (event.target).closest("li"); });
-tray.addEventListener("dragover", (event) => {
-  const over = /** @type {Element} */ (event.target).closest("li[data-image]");
-  if (!held || !over || over === held || event.dataTransfer?.types.includes("Files")) return;
-  event.preventDefault();
-  const all = chips();
-  if (all.indexOf(held) < all.indexOf(/** @type {HTMLElement} */ (over))) over.after(held);
-  else over.before(held);
-});
-tray.addEventListener("dragend", () => { held = null; changed(); });
