@@ -50,6 +50,4 @@ def verified_person(workspace_id: uuid.UUID) -> bool:
 
 def verify_email(user: User) -> None:
     """Note that the person's email address is proved, as whoever opened a link we made for them has."""
-    EmailAddress.objects.update_or_create(
-        user=user, email=user.email, defaults={"verified": True, "primary": True}
-    )
+    EmailAddress.objects.update_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})

@@ -4,9 +4,12 @@ Base URLs from the environment are trusted as written (REQ-33). A URL found in a
 these clients; redirects are off, cookies are not kept, and the proxies of the environment are not used for loopback.
 """
 
+import math
+
 import httpx2
 
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes, decoded
+RETRY_AFTER_MOST = 600.0  # seconds
 
 
 def client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> httpx2.AsyncClient:
@@ -18,3 +21,12 @@ def client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> ht
         timeout=httpx2.Timeout(read_seconds, connect=5.0, pool=None),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
     )
+
+
+def retry_seconds(text: str | None) -> float | None:
+    """Return the seconds of a Retry-After header, from 0 to ten minutes; None for a date, garbage or nothing."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return min(max(value, 0.0), RETRY_AFTER_MOST) if math.isfinite(value) else None

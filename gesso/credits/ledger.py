@@ -149,7 +149,9 @@ def settle(hold_id: int, *, captured: int, by_member: bool = False, actor: str =
             books.note(Kind.CAPTURE, part.grant_id, spent, hold=held, actor=actor)
         if back:
             books.note(Kind.RELEASE, part.grant_id, back, hold=held, actor=actor)
-            made_good += books.came_back(part.grant, back, f"make-good:{held.reference}:{part.grant_id}", held, by_member)
+            made_good += books.came_back(
+                part.grant, back, f"make-good:{held.reference}:{part.grant_id}", held, by_member
+            )
     CreditHold.objects.filter(id=hold_id).update(
         captured=captured, released=held.amount - captured, state=CreditHold.State.CLOSED, closed_at=books.now
     )
@@ -191,9 +193,7 @@ def revoke(grant_id: int, *, reference: str, reason: str, actor: str) -> Revocat
     if CreditEntry.objects.filter(reference=reference, kind__in=[Kind.REVOKE, Kind.DEBT]).exists():
         return Revocation(0, 0)
     lot = CreditGrant.objects.get(id=grant_id)
-    owed_before = sum(
-        CreditEntry.objects.filter(grant_id=grant_id, kind=Kind.DEBT).values_list("amount", flat=True)
-    )
+    owed_before = sum(CreditEntry.objects.filter(grant_id=grant_id, kind=Kind.DEBT).values_list("amount", flat=True))
     owed = lot.spent + lot.held - owed_before
     if lot.available:
         CreditGrant.objects.filter(id=grant_id).update(available=0, revoked=F("revoked") + lot.available)
@@ -274,7 +274,12 @@ class _Books:
         return made
 
     def came_back(
-        self, lot: CreditGrant, amount: int, reference: str, held: CreditHold, by_member: bool  # noqa: FBT001 (passed on)
+        self,
+        lot: CreditGrant,
+        amount: int,
+        reference: str,
+        held: CreditHold,
+        by_member: bool,  # noqa: FBT001 (passed on)
     ) -> int:
         """See to credits that came back to `lot`: if it expired meanwhile they expire, and may be made good.
 
@@ -285,7 +290,9 @@ class _Books:
         if by_member or lot.source == Source.MAKE_GOOD:
             return 0
         until = self.now + datetime.timedelta(hours=MAKE_GOOD_HOURS)
-        self.grant(Source.MAKE_GOOD, amount, reference, until, "", f"Came back after its grant had expired: {held.reference}")
+        self.grant(
+            Source.MAKE_GOOD, amount, reference, until, "", f"Came back after its grant had expired: {held.reference}"
+        )
         return amount
 
     def owe(self, grant_id: int, amount: int, reference: str, actor: str, reason: str) -> None:
@@ -324,9 +331,7 @@ class _Books:
     def _expire(self, grant_id: int, amount: int, expires_at: datetime.datetime | None) -> bool:
         if expires_at is None or expires_at > self.now:
             return False
-        CreditGrant.objects.filter(id=grant_id).update(
-            available=F("available") - amount, expired=F("expired") + amount
-        )
+        CreditGrant.objects.filter(id=grant_id).update(available=F("available") - amount, expired=F("expired") + amount)
         self.note(Kind.EXPIRE, grant_id, amount)
         self.just_expired += amount
         return True

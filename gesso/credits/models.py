@@ -111,7 +111,8 @@ class HoldPart(models.Model):
             models.UniqueConstraint("hold", "grant", name="hold_part_once"),
             models.CheckConstraint(condition=Q(amount__gte=1), name="hold_part_is_something"),
             models.CheckConstraint(
-                condition=Q(captured=0, released=0) | Q(amount=F("captured") + F("released")), name="hold_part_ends_exactly"
+                condition=Q(captured=0, released=0) | Q(amount=F("captured") + F("released")),
+                name="hold_part_ends_exactly",
             ),
             models.CheckConstraint(condition=Q(returned__lte=F("captured")), name="hold_part_returns_what_it_took"),
         ]
@@ -177,7 +178,10 @@ class CreditEntry(models.Model):
                 name="entry_kind_names_its_buckets",
             ),
         ]
-        indexes = [models.Index(fields=["workspace", "-id"], name="entry_statement"), models.Index(fields=["reference"])]
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="entry_statement"),
+            models.Index(fields=["reference"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}"

@@ -78,7 +78,10 @@ def conservation() -> list[Violation]:
     return [
         *(Violation("I-1", f"grant {r[0]}", f"{r[1]} is {r[2]}, its entries say {r[3]}.") for r in _rows(_GRANTS)),
         *(Violation("I-1", f"entry {r[0]}", f"balance_after is {r[1]}, should be {r[2]}.") for r in _rows(_RUNNING)),
-        *(Violation("I-1", f"workspace {r[0]}", f"statement ends with {r[1]}, wallet has {r[2]}.") for r in _rows(_WALLETS)),
+        *(
+            Violation("I-1", f"workspace {r[0]}", f"statement ends with {r[1]}, wallet has {r[2]}.")
+            for r in _rows(_WALLETS)
+        ),
         *(Violation("I-1", f"workspace {r[0]}", f"owes {r[1]}, entries say {r[2]}.") for r in _rows(_DEBT)),
     ]
 

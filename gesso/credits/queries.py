@@ -72,9 +72,11 @@ def balance(workspace_id: uuid.UUID) -> Balance:
 def is_paid(workspace_id: uuid.UUID) -> bool:
     """Return whether the workspace has an unspent pack or a plan's credits that still run."""
     paid = CreditGrant.objects.filter(workspace_id=workspace_id, source__in=ledger.PAID)
-    return paid.filter(Q(available__gt=0) | Q(held__gt=0)).filter(
-        Q(expires_at__isnull=True) | Q(expires_at__gt=clock.now())
-    ).exists()
+    return (
+        paid.filter(Q(available__gt=0) | Q(held__gt=0))
+        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=clock.now()))
+        .exists()
+    )
 
 
 def statement(workspace_id: uuid.UUID, *, cursor: int | None = None, limit: int = 50) -> StatementPage:

@@ -31,10 +31,11 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """One image to make. `attempt` is unique for each try; `index` is the output's slot (so that outputs differ)."""
+    """One image to make. `attempt` is unique for each try; `index` of `outputs` is the slot (so that outputs differ)."""
 
     attempt: str
     index: int
+    outputs: int
     model: str
     prompt: str
     width: int

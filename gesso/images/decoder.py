@@ -1,0 +1,173 @@
+"""The child process that decodes one picture, and nothing else. Run as a script, never imported by Gesso.
+
+It gets one line of JSON about the task and then the bytes on its input, and answers with one line of JSON and then the
+files it made. Before it reads a byte it gives up privileges, network, memory and time; an error is a word in the answer,
+a crash is the parent's to notice.
+"""
+
+import io
+import json
+import os
+import resource
+import sys
+
+sys.path.insert(0, sys.argv[1])  # where Pillow is: the interpreter runs isolated, without site-packages
+
+import warnings  # noqa: E402 (after the path is set)
+
+from PIL import Image, ImageFile, ImageOps, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: E402
+
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP")
+MEMORY = 1 << 30
+CPU_SECONDS = 10
+NOBODY = 65534
+PREVIEW_SIDE, THUMB_SIDE = 1280, 480
+ICC_MOST = 1_000_000  # bytes; a larger profile is ignored
+
+_loaded = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin)  # all code is read before privileges go
+
+
+class Answer(Exception):  # noqa: N818 (it is one)
+    """Ends the task with these words."""
+
+    def __init__(self, **words: object) -> None:
+        super().__init__()
+        self.words = words
+
+
+def confine() -> None:
+    """Give up what decoding does not need; what the system does not allow us to give up stays."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    if sys.platform == "linux":
+        import ctypes
+
+        # CLONE_NEWNET, with CLONE_NEWUSER when not root: no network from here on. A kernel that refuses, refuses.
+        ctypes.CDLL(None, use_errno=True).unshare(0x40000000 if os.geteuid() == 0 else 0x50000000)
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    for kind, limit in (
+        (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 16), (resource.RLIMIT_CORE, 0),
+    ):  # fmt: skip
+        if sys.platform == "linux" or kind != resource.RLIMIT_AS:  # macOS refuses to bound the address space
+            resource.setrlimit(kind, (limit, limit))
+
+
+def opened(data: bytes, task: dict[str, object]) -> Image.Image:
+    """Return the picture, its size checked before a pixel is decoded, whole, upright and in sRGB."""
+    Image.MAX_IMAGE_PIXELS = int(str(task["pixels"]))
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    low, high = int(str(task["side_min"])), int(str(task["side_max"]))
+    if width * height > Image.MAX_IMAGE_PIXELS or max(image.size) > high or min(image.size) < low:
+        raise Answer(error="size", width=width, height=height)
+    if (
+        image.format != "MPO" and getattr(image, "n_frames", 1) > 1
+    ):  # a phone's MPO holds a second view: its first counts
+        raise Answer(error="animated")
+    image.load()
+    return image
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return the picture turned as its EXIF says, in sRGB, in mode L, RGB or RGBA."""
+    profile = image.info.get("icc_profile")
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits of grey: Pillow's own conversion would cut off instead of scaling
+        image = image.point(lambda value: value / 257).convert("L")
+    if isinstance(profile, bytes) and len(profile) <= ICC_MOST and image.mode in {"RGB", "CMYK", "RGBA"}:
+        image = in_srgb(image, profile)
+    if image.mode in {"LA", "PA"} or "transparency" in image.info:
+        return image.convert("RGBA")
+    return image if image.mode in {"L", "RGB", "RGBA"} else image.convert("L" if image.mode == "1" else "RGB")
+
+
+def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Convert from an embedded profile; a malformed one is ignored, as browsers do."""
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        target = "RGBA" if image.mode == "RGBA" else "RGB"
+        made = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=target)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return image
+    return image if made is None else made
+
+
+def encoded(image: Image.Image, family: str, quality: int = 92) -> bytes:
+    """Return the picture as PNG, JPEG or WEBP, without any metadata."""
+    bare = Image.new(image.mode, image.size)
+    bare.paste(image)
+    file = io.BytesIO()
+    if family == "PNG":
+        bare.save(file, "PNG", compress_level=1)
+    elif family == "JPEG":
+        bare.convert("L" if bare.mode == "L" else "RGB").save(file, "JPEG", quality=quality, optimize=False)
+    else:
+        bare.convert("RGBA" if bare.mode == "RGBA" else "RGB").save(file, "WEBP", quality=quality, method=2)
+    return file.getvalue()
+
+
+def smaller(image: Image.Image, side: int) -> Image.Image:
+    """Return a copy whose longest side is at most `side`."""
+    copy = image.copy()
+    copy.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return copy
+
+
+def mean_colour(image: Image.Image) -> str:
+    """Return the mean colour as #rrggbb, transparent parts on white."""
+    base = image.convert("RGBA")
+    ground = Image.new("RGBA", base.size, "white")
+    ground.alpha_composite(base)
+    red, green, blue, _ = ground.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # type: ignore[misc]
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def work(task: dict[str, object], data: bytes) -> tuple[dict[str, object], dict[str, bytes]]:
+    """Do the task and return the words and files of the answer."""
+    image = opened(data, task)
+    family = "JPEG" if image.format == "MPO" else str(image.format)
+    if task["task"] == "measure":
+        return {"width": image.width, "height": image.height}, {}
+    image = upright(image)
+    words: dict[str, object] = {"width": image.width, "height": image.height}
+    if task["task"] == "clean":
+        thumb = smaller(image, THUMB_SIDE)
+        return words | {"placeholder": mean_colour(thumb)}, {"clean": encoded(image, family)}
+    if task["task"] == "shrink":
+        return words, {"shrunk": encoded(smaller(image, int(str(task["side"]))), "WEBP", 70)}
+    preview = smaller(image, PREVIEW_SIDE)
+    thumb = smaller(preview, THUMB_SIDE)
+    files = {"preview": encoded(preview, "WEBP", 82), "thumb": encoded(thumb, "WEBP", 78)}
+    return words | {"placeholder": mean_colour(thumb)}, files
+
+
+def main() -> None:
+    """Read the task, do it, answer."""
+    confine()
+    line = sys.stdin.buffer.readline()
+    task = json.loads(line)
+    data = sys.stdin.buffer.read()
+    files: dict[str, bytes] = {}
+    try:
+        words, files = work(task, data)
+    except Answer as answer:
+        words = answer.words
+    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        words = {"error": "exhausted"}
+    except Exception as error:  # noqa: BLE001 (a hostile file may raise anything; the parent is told which)
+        words = {"error": "undecodable", "reason": f"{type(error).__name__}: {error}"[:300]}
+    words["files"] = {name: len(body) for name, body in files.items()}
+    sys.stdout.buffer.write(json.dumps(words).encode() + b"\n" + b"".join(files.values()))
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

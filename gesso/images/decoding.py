@@ -1,0 +1,116 @@
+"""The parent's side of decoding: one limited child process for one picture, killed when it takes too long.
+
+At most as many children as cores run at once. A child's crash is an ordinary answer here: `Undecodable` or `Exhausted`.
+What the child does is in `decoder`; who may hand in bytes is `intake`'s and `renditions`' matter.
+"""
+
+import dataclasses
+import functools
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+import orjson
+import PIL
+
+WALL_SECONDS = 15
+_cores = threading.BoundedSemaphore(os.cpu_count() or 1)
+_child = pathlib.Path(__file__).with_name("decoder.py")
+
+
+class Undecodable(Exception):
+    """Not a picture that can be opened whole; the message is for staff."""
+
+
+class Exhausted(Exception):
+    """Opening it took more time or memory than a picture may."""
+
+
+class Animated(Exception):
+    """More than one frame."""
+
+
+class TooLarge(Exception):
+    """Its header promises a size outside the limits."""
+
+    def __init__(self, width: int, height: int) -> None:
+        super().__init__(f"{width} x {height}")
+        self.width, self.height = width, height
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Shortest and longest side and all pixels that a picture may have."""
+
+    side_min: int
+    side_max: int
+    pixels: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoded:
+    """What a child found and made: pixels, mean colour, files by name."""
+
+    width: int
+    height: int
+    placeholder: str
+    files: dict[str, bytes] = dataclasses.field(repr=False)
+
+
+def decode(data: bytes, task: str, limits: Limits, *, side: int = 0) -> Decoded:
+    """Let a child do `task` (measure, clean, renditions, shrink to `side`) on `data`.
+
+    Raises Undecodable, Exhausted, Animated, TooLarge.
+    """
+    words = {"task": task, "side": side, **dataclasses.asdict(limits)}
+    with _cores:
+        try:
+            done = subprocess.run(  # noqa: S603 (our own interpreter and script)
+                _command(), input=orjson.dumps(words) + b"\n" + data, capture_output=True, env={}, cwd="/",
+                timeout=WALL_SECONDS, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise Exhausted(f"{task} took more than {WALL_SECONDS} s") from None
+    if done.returncode < 0:
+        raise Exhausted(f"the decoder was ended by signal {-done.returncode}")
+    if done.returncode:
+        raise Undecodable(f"the decoder failed: {done.stderr[-300:].decode(errors='replace')}")
+    return _answer(done.stdout)
+
+
+def _answer(output: bytes) -> Decoded:
+    line, _, rest = output.partition(b"\n")
+    words = orjson.loads(line)
+    match words.get("error"):
+        case "size":
+            raise TooLarge(words["width"], words["height"])
+        case "animated":
+            raise Animated
+        case "exhausted":
+            raise Exhausted("the picture asked for too much memory")
+        case "undecodable":
+            raise Undecodable(words["reason"])
+    files, place = {}, 0
+    for name, length in words["files"].items():
+        files[name] = rest[place : place + length]
+        place += length
+    return Decoded(words["width"], words["height"], words.get("placeholder", ""), files)
+
+
+@functools.cache
+def _command() -> tuple[str, ...]:
+    """Isolated (-I), without site (-S): a small, quick interpreter that is told where Pillow is and nothing else."""
+    return sys.executable, "-I", "-S", str(_child), str(pathlib.Path(PIL.__file__).parent.parent)
+
+
+def isolation() -> str:
+    """Return, for doctor, what a child gives up on this system."""
+    if sys.platform != "linux":
+        return "time and file limits; memory and network are not limited on this system"
+    who = "user nobody" if os.geteuid() == 0 else "this user"
+    probe = "import ctypes,os,sys; sys.exit(ctypes.CDLL(None).unshare(0x40000000 if os.geteuid() == 0 else 0x50000000) != 0)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", probe], env={}, check=False)  # noqa: S603 (our own)
+    network = "without network" if done.returncode == 0 else "with network (the system does not allow giving it up)"
+    return f"1 GiB of memory, 10 s of CPU, 15 s in all, {who}, {network}"

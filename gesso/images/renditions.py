@@ -1,0 +1,96 @@
+"""What is made from an original and can be made again: previews and thumbnails (WebP), the clean copy, small previews.
+
+Every rendition is re-encoded and carries no metadata; the original is never rewritten. Making one twice is harmless.
+"""
+
+import dataclasses
+from typing import Literal
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from gesso.core import catalog
+from gesso.images import decoding, storage
+from gesso.images.models import Image
+
+Variant = Literal["original", "clean", "preview", "thumb"]
+VARIANTS: tuple[Variant, ...] = ("original", "clean", "preview", "thumb")
+_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+
+class Undecodable(Exception):
+    """The stored original can't be opened whole: it must be withdrawn."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """Bytes ready to be served: where they are, their type and size."""
+
+    key: str
+    media_type: str
+    size: int
+
+
+def make(image: Image) -> None:
+    """Decode the original fully, store preview and thumbnail, note the placeholder colour. Raises Undecodable."""
+    made = _decode(image, "renditions")
+    for name, data in made.files.items():
+        _put(_key(image, name), data)
+    with transaction.atomic():
+        Image.objects.filter(id=image.id, rendered_at=None).update(rendered_at=Now(), placeholder=made.placeholder)
+
+
+def read(image: Image, variant: Variant) -> Content:
+    """Return where `variant` of the image is, making it first when it isn't there. Raises Undecodable, storage.Missing."""
+    store = storage.current()
+    if variant == "original" or (variant == "clean" and image.origin == Image.Origin.UPLOAD):
+        return Content(image.storage_key, image.media_type, image.bytes)
+    key = _key(image, variant)
+    media_type = image.media_type if variant == "clean" else "image/webp"
+    size = store.size(key)
+    if size is None:
+        if variant == "clean":
+            _put(key, _decode(image, "clean").files["clean"])
+        else:
+            make(image)
+        size = store.size(key)
+    if size is None:
+        raise storage.Missing(key)
+    return Content(key, media_type, size)
+
+
+def shrink(data: bytes, side: int) -> bytes:
+    """Return a partial picture as a small WebP of at most `side` pixels. Raises decoding's errors."""
+    return decoding.decode(data, "shrink", _limits(), side=side).files["shrunk"]
+
+
+def delete(image: Image) -> None:
+    """Delete everything that was made from the image."""
+    for variant in VARIANTS[1:]:
+        storage.current().delete(_key(image, variant))
+
+
+def _decode(image: Image, task: str) -> decoding.Decoded:
+    data = storage.current().get(image.storage_key)
+    try:
+        return decoding.decode(data, task, _limits())
+    except (decoding.Undecodable, decoding.Exhausted, decoding.Animated, decoding.TooLarge) as broken:
+        raise Undecodable(f"{type(broken).__name__}: {broken}") from broken
+
+
+def _put(key: str, data: bytes) -> None:
+    try:
+        storage.current().put(key, data)
+    except storage.Occupied:  # made twice at once, by another version of the encoder: either serves
+        return
+
+
+def _key(image: Image, variant: str) -> str:
+    extension = _EXTENSIONS[image.media_type] if variant == "clean" else "webp"
+    return f"r/{image.id}/{variant}.{extension}"
+
+
+def _limits() -> decoding.Limits:
+    limits = catalog.current().limits
+    # A provider may answer with more pixels than an upload may have; what was delivered must be shown.
+    return decoding.Limits(1, limits.image_side_max, limits.image_pixels)

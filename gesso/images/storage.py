@@ -1,0 +1,190 @@
+"""Where bytes live: a directory with fsync and rename, or anything that speaks S3.
+
+Keys are made by us and checked; a write is durable when `put` returns and never replaces other bytes. The door to the
+bytes is `delivery`; nothing here knows who may see them.
+"""
+
+import dataclasses
+import datetime
+import functools
+import os
+import pathlib
+import re
+import urllib.parse
+import uuid
+from collections.abc import Iterator
+from typing import Protocol
+
+from django.conf import settings
+
+_KEY = re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]{0,150}){1,4}")
+TEMPORARY = ".tmp-"
+
+
+class Missing(Exception):
+    """There is nothing under this key."""
+
+
+class Unavailable(Exception):
+    """The storage did not do what was asked and may do it later; nothing is known to have changed."""
+
+
+class Occupied(Exception):
+    """Other bytes are already under this key; they stay."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredObject:
+    """One object: its key, its size in bytes, when it was written."""
+
+    key: str
+    size: int
+    modified: datetime.datetime
+
+
+class Storage(Protocol):
+    """What every storage does. Synchronous, safe from several threads."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store durably. The same bytes again change nothing; raises Occupied for others, Unavailable."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes. Raises Missing, Unavailable."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Return the size in bytes, or None when there is nothing."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete what is under the key, if anything."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[StoredObject]:
+        """List what is below `prefix` (a whole path part, no trailing slash; empty: everything)."""
+        ...
+
+    def local_path(self, key: str) -> pathlib.Path | None:
+        """Return the file that holds the bytes, or None when they are not on this machine."""
+        ...
+
+    def presigned(self, key: str, *, seconds: int, media_type: str, disposition: str) -> str | None:
+        """Return an address that serves the bytes for `seconds` without us, or None when there is no such thing."""
+        ...
+
+
+@functools.cache
+def current() -> Storage:
+    """Return this process's storage, as GESSO_STORAGE_URL says."""
+    url = settings.GESSO.storage_url
+    if not url:
+        return Directory(settings.GESSO.data_dir / "images")
+    if url.startswith("file:"):
+        return Directory(pathlib.Path(urllib.parse.unquote(urllib.parse.urlsplit(url).path)))
+    from gesso.images import bucket  # obstore is loaded only where it is used
+
+    return bucket.Bucket(url)
+
+
+def checked(key: str) -> str:
+    """Return `key` if it is one that we make; raises ValueError for anything that could lead elsewhere."""
+    if not _KEY.fullmatch(key) or ".." in key:
+        raise ValueError(f"{key!r} is not a storage key")
+    return key
+
+
+class Directory:
+    """Files below one directory. A file appears whole, under its final name, after its bytes are on the disk."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write beside, flush to the disk, link under the final name (which fails if it is taken)."""
+        path = self._path(key)
+        beside = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
+        try:
+            descriptor = _create(beside)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            try:
+                os.link(beside, path)
+            except FileExistsError:
+                if path.read_bytes() != data:
+                    raise Occupied(key) from None
+        finally:
+            beside.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+
+    def get(self, key: str) -> bytes:
+        """Read the file."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError:
+            raise Missing(key) from None
+
+    def size(self, key: str) -> int | None:
+        """Ask the file system."""
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def delete(self, key: str) -> None:
+        """Remove the file, and its directory when that was the last one in it."""
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        try:
+            path.parent.rmdir()
+        except OSError:  # not empty, or never there: either is fine
+            return
+
+    def keys(self, prefix: str) -> Iterator[StoredObject]:
+        """Walk the directory; files that are still being written are not listed."""
+        start = self.root / (checked(f"{prefix}/x").removesuffix("/x") if prefix else "")
+        for folder, _, names in os.walk(start):
+            for name in sorted(names):
+                path = pathlib.Path(folder, name)
+                try:
+                    told = path.stat()
+                except FileNotFoundError:  # deleted since it was listed
+                    continue
+                if not name.startswith(TEMPORARY):
+                    modified = datetime.datetime.fromtimestamp(told.st_mtime, datetime.UTC)
+                    yield StoredObject(str(path.relative_to(self.root)), told.st_size, modified)
+
+    def local_path(self, key: str) -> pathlib.Path | None:
+        """The file itself."""
+        return self._path(key)
+
+    def presigned(self, key: str, *, seconds: int, media_type: str, disposition: str) -> str | None:  # noqa: ARG002 (the protocol's)
+        """Nobody but us serves a local file."""
+        return None
+
+    def _path(self, key: str) -> pathlib.Path:
+        return self.root / checked(key)
+
+
+def _create(path: pathlib.Path) -> int:
+    """Open a new file for writing; its directory may be removed by a `delete` at the same moment, so it may need making twice."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileNotFoundError:
+            continue
+
+
+def _sync_directory(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

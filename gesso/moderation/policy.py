@@ -1,0 +1,81 @@
+"""What may be asked for and shown: local rules always, OpenAI's moderation when it is on. No answer means no.
+
+The local rules are few and blunt on purpose: they catch what no install may make, on any provider. Text is compared
+after NFKC, without invisible characters, in lower case, with look-alike digits read as letters.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from django.conf import settings
+
+from gesso.core import catalog
+from gesso.moderation import openai
+from gesso.moderation.openai import Unavailable
+from gesso.moderation.verdict import Verdict, allowed
+
+__all__ = ["Moderator", "Unavailable", "judge_prompt_locally"]
+
+# Sexual content with minors: both halves must be there, close together.
+_MINORS = (
+    r"child(?:ren)?|kids?|minors?|toddlers?|infants?|bab(?:y|ies)|preteens?|underage\w*|schoolgirls?|schoolboys?"
+    r"|lolitas?|lolis?|shotas?|(?:[1-9]|1[0-7])[\s-]*(?:years?|yrs?|yo)[\s-]*olds?|(?:1[0-7]|[5-9])\s*yo|teen(?:age)?\s*(?:girls?|boys?)"
+    r"|little\s*(?:girls?|boys?)|young\s*(?:girls?|boys?)"
+)
+_SEXUAL = (
+    r"nud(?:e|es|ity)|naked|sex|sexual\w*|sexy|porn\w*|erotic\w*|hentai|nsfw|orgasm\w*|genital\w*|topless|masturbat\w*"
+    r"|lingerie|aroused|intercourse|fetish"
+)
+_NEAR = r"(?:\W+\w+){0,12}?\W+"
+_RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("sexual/minors", re.compile(rf"\b(?:{_MINORS})\b(?:{_NEAR}|\W+)(?:{_SEXUAL})\b")),
+    ("sexual/minors", re.compile(rf"\b(?:{_SEXUAL})\b(?:{_NEAR}|\W+)(?:{_MINORS})\b")),
+    ("sexual/minors", re.compile(r"\b(?:child\s*porn\w*|csam|pedo(?:phil\w*)?|paedophil\w*|jailbait)\b")),
+)
+_LOOK_ALIKES = str.maketrans("013457@$", "oieastas")
+
+
+def judge_prompt_locally(prompt: str) -> Verdict:
+    """Return the local rules' verdict about a prompt. Quick, offline, the same everywhere."""
+    for text in _readings(prompt):
+        for category, rule in _RULES:
+            if rule.search(text):
+                return Verdict(allowed=False, categories=(category,), source="local")
+    return allowed("local")
+
+
+def _readings(prompt: str) -> Sequence[str]:
+    """Return the prompt as it may be meant: plain, with look-alikes read as letters, and with split letters joined."""
+    folded = unicodedata.normalize("NFKC", prompt)
+    folded = unicodedata.normalize("NFD", folded)
+    seen = "".join(letter for letter in folded if unicodedata.category(letter) not in {"Cf", "Mn", "Me"}).lower()
+    plain = re.sub(r"\s+", " ", seen)
+    joined = re.sub(r"\b(?:\w[\s.\-_*]){2,}\w\b", lambda match: re.sub(r"[\s.\-_*]", "", match[0]), plain)
+    return plain, plain.translate(_LOOK_ALIKES), joined, joined.translate(_LOOK_ALIKES)
+
+
+class Moderator:
+    """The judge of one worker process. Remote moderation is on when the catalogue and a key say so."""
+
+    def __init__(self) -> None:
+        rules = catalog.current().moderation
+        key = settings.GESSO.openai_api_key
+        self.active = rules.remote == "required" or (rules.remote == "auto" and bool(key))
+        self._remote = openai.Moderations(key, settings.GESSO.openai_base_url, rules.model) if self.active else None
+
+    async def judge_request(self, prompt: str, pictures: Sequence[tuple[bytes, str]]) -> Verdict:
+        """Judge a prompt and its references (bytes, media type). Raises Unavailable: then nothing may be sent."""
+        verdict = judge_prompt_locally(prompt)
+        if not verdict.allowed or self._remote is None:
+            return verdict
+        return await self._remote.judge(prompt, pictures)
+
+    async def judge_output(self, data: bytes, media_type: str) -> Verdict:
+        """Judge a picture that came back. Raises Unavailable: then nobody may see it yet."""
+        return await self._remote.judge("", [(data, media_type)]) if self._remote else allowed("off")
+
+    async def close(self) -> None:
+        """Give back connections."""
+        if self._remote:
+            await self._remote.close()

@@ -1,0 +1,184 @@
+"""OpenAI's Images API and compatible servers: one call for each output, through the official SDK, without its retries.
+
+`submit` returns the raw answer unread; `read` parses it later, here or in another process after a crash. While somebody
+watches, the answer is streamed and partial pictures are handed on. Failures are classified by the error's code before its
+status, because money problems come as 400 and 429 alike.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import openai
+import orjson
+import pybase64
+
+from gesso.core import http
+from gesso.providers import protocol
+
+JSON_ANSWER, EVENT_ANSWER = "openai-json", "openai-event"
+SILENCE_SECONDS = 300.0  # a call without previews is silent until its picture is done
+_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+_BY_CODE: dict[str, protocol.Kind] = {
+    **dict.fromkeys(
+        ("moderation_blocked", "content_policy_violation", "image_content_policy_violation", "content_filter"), "moderation"
+    ),
+    **dict.fromkeys(
+        ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "organization_usage_limit_exceeded",
+         "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "invalid_api_key"),
+        "operator",
+    ),
+    "rate_limit_exceeded": "rate_limited",
+}  # fmt: skip
+_BY_STATUS: dict[int, protocol.Kind] = {
+    400: "user_input", 401: "operator", 402: "operator", 403: "operator", 404: "operator", 405: "operator",
+    408: "unavailable", 409: "unavailable", 413: "user_input", 415: "user_input", 422: "user_input", 429: "rate_limited",
+    # A gateway gave up waiting; the work behind it may have been done.
+    504: "unknown", 524: "unknown",
+}  # fmt: skip
+
+
+class OpenAI:
+    """One server, one key. Safe for many calls at once."""
+
+    name = "openai"
+
+    def __init__(self, key: str, base_url: str) -> None:
+        client = http.client(base_url=base_url, headers={}, read_seconds=SILENCE_SECONDS)
+        self._client = openai.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=client)
+
+    async def submit(self, request: protocol.Request, preview: protocol.Preview) -> protocol.Raw:
+        """Ask for one image and return the raw answer. Raises ProviderFailure."""
+        streaming = self._client.images.with_streaming_response
+        words: dict[str, Any] = {
+            "model": request.model, "prompt": request.prompt, "n": 1, "size": f"{request.width}x{request.height}",
+            "quality": request.quality, "background": request.background, "output_format": request.format,
+            "timeout": httpx2.Timeout(min(request.timeout, SILENCE_SECONDS), connect=5.0, pool=None),
+        }  # fmt: skip
+        if request.previews:
+            words |= {"stream": True, "partial_images": request.previews}
+        if request.references:
+            words["image"] = [
+                (f"reference-{place}.{_EXTENSIONS[one.media_type]}", one.data, one.media_type)
+                for place, one in enumerate(request.references, start=1)
+            ]
+            words["extra_body"] = {"safety_identifier": request.end_user}
+            call = streaming.edit(**words)
+        else:
+            words["safety_identifier"] = request.end_user
+            call = streaming.generate(**words)
+        try:
+            async with call as answer:
+                request_id = answer.headers.get("x-request-id", "")
+                if request.previews and "event-stream" in answer.headers.get("content-type", ""):
+                    return protocol.Raw(
+                        kind=EVENT_ANSWER, body=await _completed(answer.iter_bytes(), preview), request_id=request_id
+                    )
+                return protocol.Raw(kind=JSON_ANSWER, body=await _whole(answer.iter_bytes()), request_id=request_id)
+        except openai.APIStatusError as error:
+            raise _from_status(error) from None
+        except openai.APIConnectionError as error:
+            raise _from_connection(error.__cause__ or error) from None
+        except httpx2.HTTPError as error:
+            raise _from_connection(error) from None
+
+    def read(self, raw: protocol.Raw) -> protocol.Picture:
+        """Return the picture in a JSON answer or a `completed` event. Raises ProviderFailure."""
+        try:
+            words = orjson.loads(raw.body)
+        except orjson.JSONDecodeError:
+            raise _malformed(raw, "not_json", raw.body[:500].decode(errors="replace")) from None
+        if not isinstance(words, dict):
+            raise _malformed(raw, "not_an_object")
+        if isinstance(words.get("error"), dict):  # an error said with status 200, or inside a stream
+            raise _from_words(words["error"], 400, "", raw.request_id)
+        row = words if raw.kind == EVENT_ANSWER else _first(words.get("data"))
+        text = row.get("b64_json") if isinstance(row, dict) else None
+        if not text and isinstance(row, dict) and str(row.get("url", "")).startswith("data:"):
+            text = str(row["url"]).partition("base64,")[2]
+        if not isinstance(text, str) or not text:
+            raise _malformed(raw, "no_picture", "An address instead of a picture is not followed." if row else "")
+        try:
+            data = pybase64.b64decode(text, validate=True)
+        except ValueError:
+            raise _malformed(raw, "not_base64") from None
+        usage = words.get("usage")
+        return protocol.Picture(data=data, usage=usage if isinstance(usage, dict) else {})
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._client.close()
+
+
+async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
+    parts, size = [], 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > http.LARGEST_ANSWER:
+            raise protocol.ProviderFailure("malformed", "answer_too_large")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _completed(chunks: AsyncIterator[bytes], preview: protocol.Preview) -> bytes:
+    """Read a stream of events: hand partial pictures on, return the raw JSON of the one that completes it."""
+    size, pending = 0, bytearray()
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > http.LARGEST_ANSWER:
+            raise protocol.ProviderFailure("malformed", "answer_too_large")
+        pending += chunk
+        while (end := pending.find(b"\n\n")) >= 0:
+            event = bytes(pending[:end])
+            del pending[: end + 2]
+            data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+            if b".partial_image" in data[:200]:
+                await _hand_on(data, preview)
+            elif b".completed" in data[:200] or data.startswith(b'{"error"') or b'"type":"error"' in data[:200]:
+                return data
+    raise protocol.ProviderFailure("unknown", "stream_ended_early")
+
+
+async def _hand_on(data: bytes, preview: protocol.Preview) -> None:
+    try:
+        picture = pybase64.b64decode(orjson.loads(data)["b64_json"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        return  # a preview that can't be read is no reason to lose the picture behind it
+    await preview(picture)
+
+
+def _first(rows: object) -> object:
+    return rows[0] if isinstance(rows, list) and rows else None
+
+
+def _malformed(raw: protocol.Raw, code: str, said: str = "") -> protocol.ProviderFailure:
+    return protocol.ProviderFailure("malformed", code, raw=said, request_id=raw.request_id)
+
+
+def _from_status(error: openai.APIStatusError) -> protocol.ProviderFailure:
+    headers = error.response.headers
+    words = error.body if isinstance(error.body, dict) else {}
+    milliseconds = http.retry_seconds(headers.get("retry-after-ms"))
+    pause = milliseconds / 1000 if milliseconds is not None else http.retry_seconds(headers.get("retry-after"))
+    return _from_words(words, error.status_code, str(error.message), error.request_id or "", pause)
+
+
+def _from_words(
+    words: dict[str, Any], status: int, message: str, request_id: str, pause: float | None = None
+) -> protocol.ProviderFailure:
+    code = str(words.get("code") or words.get("type") or status)[:80]
+    said = str(words.get("message") or message)
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status, "unavailable" if status >= 500 else "user_input")
+    details = words.get("moderation_details")
+    if details or "safety_violations" in said:
+        kind = "moderation"
+        said = f"{said} {details or ''}".strip()
+    return protocol.ProviderFailure(kind, code, raw=said, retry_after=pause, request_id=request_id)
+
+
+def _from_connection(cause: BaseException) -> protocol.ProviderFailure:
+    """A request that never left is `unavailable`; one that may have been worked on is `unknown`."""
+    never_left = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    kind: protocol.Kind = "unavailable" if never_left else "unknown"
+    return protocol.ProviderFailure(kind, type(cause).__name__, raw=str(cause)[:300])
