@@ -24,6 +24,7 @@ def spawn(
     directory: pathlib.Path | None = None,
     inherit: Sequence[int] = (),
     stdout: int | None = None,
+    stderr: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a child in a process group of its own, so that Ctrl-C reaches the parent alone.
 
@@ -35,6 +36,7 @@ def spawn(
         stdin=subprocess.DEVNULL,
         cwd=directory,
         stdout=stdout,
+        stderr=stderr,
         pass_fds=inherit,
         user=user,
         group=user,

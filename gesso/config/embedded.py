@@ -163,15 +163,22 @@ def start(place: Location, *, durable: bool = True) -> subprocess.Popen[bytes]:
     _make_private(place, place.log_dir)
     _make_private(place, place.socket_dir)
     options = _OPTIONS if durable else _OPTIONS | _FORGETFUL
-    return children.spawn(
-        [
-            str(place.binaries / "postgres"), "-D", str(place.pgdata), "-k", str(place.socket_dir),
-            *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
-        ],
-        dying_wish=signal.SIGINT,  # a fast, clean shutdown
-        user=place.service_user,
-        directory=place.home,
-    )  # fmt: skip
+    arguments = [str(place.binaries / "postgres"), "-D", str(place.pgdata), "-k", str(place.socket_dir)]
+    for name, value in options.items():
+        arguments += ["-c", f"{name}={value}"]
+    # What it says before its own log is open; not through a link, since the directory may be the service user's.
+    flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW
+    first_words = os.open(place.log_dir / "start.log", flags, 0o600)
+    try:
+        return children.spawn(
+            arguments,
+            dying_wish=signal.SIGINT,  # a fast, clean shutdown
+            user=place.service_user,
+            directory=place.home,
+            stderr=first_words,
+        )
+    finally:
+        os.close(first_words)
 
 
 def is_ready(place: Location, process: subprocess.Popen[bytes]) -> bool:

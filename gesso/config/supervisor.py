@@ -104,18 +104,18 @@ class Supervisor:
     # Up
 
     async def _live(self) -> None:
-        keepers = []
         if self._place:
             await self._start_postgres(self._place)
-            keepers.append(self._keep_postgres(self._place))
         self._database_up.set()
         owner_link = await self._prepare()
         assert self._listener
         descriptor = self._listener.fileno()
-        keepers.append(self._keep("web", "--socket", str(descriptor), inherit=(descriptor,)))
-        keepers.append(self._keep("worker"))
-        keepers.append(self._watch(self._listener, owner_link))
-        await asyncio.gather(*keepers)
+        await asyncio.gather(
+            *([self._keep_postgres(self._place)] if self._place else []),
+            self._keep("web", "--socket", str(descriptor), inherit=(descriptor,)),
+            self._keep("worker"),
+            self._watch(self._listener, owner_link),
+        )
 
     async def _start_postgres(self, place: embedded.Location) -> None:
         part = self._parts["postgres"] = Part("postgres", embedded.start(place))
