@@ -140,7 +140,8 @@ class Supervisor:
     def _spawn(self, name: str, *words: str, inherit: Sequence[int] = (), stdout: int | None = None) -> Part:
         # -P: nothing in the current directory is mistaken for a module of ours.
         arguments = [sys.executable, "-P", "-m", "gesso", name, *words]
-        process = children.spawn(arguments, dying_wish=signal.SIGTERM, inherit=inherit, stdout=stdout)
+        # SIGKILL: when we are killed, Postgres goes too, and without it there is nothing to end gracefully.
+        process = children.spawn(arguments, dying_wish=signal.SIGKILL, inherit=inherit, stdout=stdout)
         part = self._parts[name] = Part(name, process)
         return part
 
