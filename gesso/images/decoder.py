@@ -1,8 +1,8 @@
 """The child process that decodes one picture, and nothing else. Run as a script, never imported by Gesso.
 
 It gets one line of JSON about the task and then the bytes on its input, and answers with one line of JSON and then the
-files it made. Before it reads a byte it gives up privileges, network, memory and time; an error is a word in the answer,
-a crash is the parent's to notice.
+files it made. Before it reads a byte it gives up privileges, network, memory and time; an error is a word in the
+answer, a crash is the parent's to notice.
 """
 
 import io
@@ -13,21 +13,35 @@ import sys
 
 sys.path.insert(0, sys.argv[1])  # where Pillow is: the interpreter runs isolated, without site-packages
 
-import warnings  # noqa: E402 (after the path is set)
+import warnings
 
-from PIL import Image, ImageFile, ImageOps, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: E402
+from PIL import (
+    Image,
+    ImageCms,
+    ImageFile,
+    ImageOps,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP")
+FORMATS = ("PNG", "JPEG", "WEBP")  # the JPEG module opens a phone's MPO too
 MEMORY = 1 << 30
 CPU_SECONDS = 10
+ANSWER_MOST = 256 << 20  # bytes
 NOBODY = 65534
 PREVIEW_SIDE, THUMB_SIDE = 1280, 480
 ICC_MOST = 1_000_000  # bytes; a larger profile is ignored
 
-_loaded = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, WebPImagePlugin)  # all code is read before privileges go
+# All code is read before privileges go (EXIF is read by the TIFF module). No other format is ever loaded: Pillow is
+# told that it has loaded all it knows.
+_loaded = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
+Image._initialized = 2  # noqa: SLF001 (there is no public way)
 
 
-class Answer(Exception):  # noqa: N818 (it is one)
+class Answer(Exception):
     """Ends the task with these words."""
 
     def __init__(self, **words: object) -> None:
@@ -37,8 +51,7 @@ class Answer(Exception):  # noqa: N818 (it is one)
 
 def confine() -> None:
     """Give up what decoding does not need; what the system does not allow us to give up stays."""
-    if hasattr(os, "nice"):
-        os.nice(10)
+    os.nice(int(sys.argv[2]))
     if sys.platform == "linux":
         import ctypes
 
@@ -49,7 +62,7 @@ def confine() -> None:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
     for kind, limit in (
-        (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_FSIZE, ANSWER_MOST),
         (resource.RLIMIT_NOFILE, 16), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
         if sys.platform == "linux" or kind != resource.RLIMIT_AS:  # macOS refuses to bound the address space
@@ -58,17 +71,16 @@ def confine() -> None:
 
 def opened(data: bytes, task: dict[str, object]) -> Image.Image:
     """Return the picture, its size checked before a pixel is decoded, whole, upright and in sRGB."""
-    Image.MAX_IMAGE_PIXELS = int(str(task["pixels"]))
+    low, high, pixels = int(str(task["side_min"])), int(str(task["side_max"])), int(str(task["pixels"]))
+    Image.MAX_IMAGE_PIXELS = high * high  # Pillow's own bound, for what it makes on the way; ours comes right after
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     image = Image.open(io.BytesIO(data), formats=FORMATS)
     width, height = image.size
-    low, high = int(str(task["side_min"])), int(str(task["side_max"]))
-    if width * height > Image.MAX_IMAGE_PIXELS or max(image.size) > high or min(image.size) < low:
+    if width * height > pixels or max(image.size) > high or min(image.size) < low:
         raise Answer(error="size", width=width, height=height)
-    if (
-        image.format != "MPO" and getattr(image, "n_frames", 1) > 1
-    ):  # a phone's MPO holds a second view: its first counts
+    # A phone's MPO holds a second view: its first counts.
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise Answer(error="animated")
     image.load()
     return image
@@ -77,23 +89,22 @@ def opened(data: bytes, task: dict[str, object]) -> Image.Image:
 def upright(image: Image.Image) -> Image.Image:
     """Return the picture turned as its EXIF says, in sRGB, in mode L, RGB or RGBA."""
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):  # 16 bits of grey: Pillow's own conversion would cut off instead of scaling
         image = image.point(lambda value: value / 257).convert("L")
+        image.info.pop("transparency", None)  # a 16-bit value means nothing any more
+    if image.mode in {"P", "PA", "LA", "1"} or "transparency" in image.info:
+        image = image.convert("L" if image.mode == "1" else "RGBA" if image.has_transparency_data else "RGB")
     if isinstance(profile, bytes) and len(profile) <= ICC_MOST and image.mode in {"RGB", "CMYK", "RGBA"}:
         image = in_srgb(image, profile)
-    if image.mode in {"LA", "PA"} or "transparency" in image.info:
-        return image.convert("RGBA")
-    return image if image.mode in {"L", "RGB", "RGBA"} else image.convert("L" if image.mode == "1" else "RGB")
+    return image if image.mode in {"L", "RGB", "RGBA"} else image.convert("RGB")
 
 
 def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Convert from an embedded profile; a malformed one is ignored, as browsers do."""
-    from PIL import ImageCms
-
+    target = "RGBA" if image.mode == "RGBA" else "RGB"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        target = "RGBA" if image.mode == "RGBA" else "RGB"
         made = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=target)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image
@@ -115,10 +126,12 @@ def encoded(image: Image.Image, family: str, quality: int = 92) -> bytes:
 
 
 def smaller(image: Image.Image, side: int) -> Image.Image:
-    """Return a copy whose longest side is at most `side`."""
-    copy = image.copy()
-    copy.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return copy
+    """Return the picture with its longest side at most `side`."""
+    scale = side / max(image.size)
+    if scale >= 1:
+        return image
+    width, height = (max(1, round(length * scale)) for length in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def mean_colour(image: Image.Image) -> str:
@@ -139,8 +152,7 @@ def work(task: dict[str, object], data: bytes) -> tuple[dict[str, object], dict[
     image = upright(image)
     words: dict[str, object] = {"width": image.width, "height": image.height}
     if task["task"] == "clean":
-        thumb = smaller(image, THUMB_SIDE)
-        return words | {"placeholder": mean_colour(thumb)}, {"clean": encoded(image, family)}
+        return words | {"placeholder": mean_colour(smaller(image, 64))}, {"clean": encoded(image, family)}
     if task["task"] == "shrink":
         return words, {"shrunk": encoded(smaller(image, int(str(task["side"]))), "WEBP", 70)}
     preview = smaller(image, PREVIEW_SIDE)

@@ -8,9 +8,12 @@ import dataclasses
 import functools
 import os
 import pathlib
+import re
 import subprocess
 import sys
+import tempfile
 import threading
+from typing import BinaryIO, cast
 
 import orjson
 import PIL
@@ -62,47 +65,61 @@ class Decoded:
 def decode(data: bytes, task: str, limits: Limits, *, side: int = 0) -> Decoded:
     """Let a child do `task` (measure, clean, renditions, shrink to `side`) on `data`.
 
-    Raises Undecodable, Exhausted, Animated, TooLarge.
+    Nobody waits for renditions, so they are niced. Raises Undecodable, Exhausted, Animated, TooLarge.
     """
     words = {"task": task, "side": side, **dataclasses.asdict(limits)}
-    with _cores:
+    # Files in memory instead of pipes: the child's limit on file sizes bounds its answer too.
+    with _cores, _file() as given, _file() as answer, _file() as complaint:
+        given.write(orjson.dumps(words) + b"\n")
+        given.write(data)
+        given.seek(0)
         try:
             done = subprocess.run(  # noqa: S603 (our own interpreter and script)
-                _command(), input=orjson.dumps(words) + b"\n" + data, capture_output=True, env={}, cwd="/",
-                timeout=WALL_SECONDS, check=False,
+                _command(10 if task == "renditions" else 0), stdin=given, stdout=answer, stderr=complaint, env={},
+                cwd="/", timeout=WALL_SECONDS, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise Exhausted(f"{task} took more than {WALL_SECONDS} s") from None
-    if done.returncode < 0:
-        raise Exhausted(f"the decoder was ended by signal {-done.returncode}")
-    if done.returncode:
-        raise Undecodable(f"the decoder failed: {done.stderr[-300:].decode(errors='replace')}")
-    return _answer(done.stdout)
+        if done.returncode < 0:
+            raise Exhausted(f"the decoder was ended by signal {-done.returncode}")
+        if done.returncode:
+            complaint.seek(0)
+            raise Undecodable(f"the decoder failed: {complaint.read(10_000)[-300:].decode(errors='replace')}")
+        answer.seek(0)
+        return _answer(answer)
 
 
-def _answer(output: bytes) -> Decoded:
-    line, _, rest = output.partition(b"\n")
-    words = orjson.loads(line)
-    match words.get("error"):
-        case "size":
-            raise TooLarge(words["width"], words["height"])
-        case "animated":
-            raise Animated
-        case "exhausted":
-            raise Exhausted("the picture asked for too much memory")
-        case "undecodable":
-            raise Undecodable(words["reason"])
-    files, place = {}, 0
-    for name, length in words["files"].items():
-        files[name] = rest[place : place + length]
-        place += length
-    return Decoded(words["width"], words["height"], words.get("placeholder", ""), files)
+def _file() -> BinaryIO:
+    in_memory = getattr(os, "memfd_create", None)  # Linux only
+    return cast("BinaryIO", os.fdopen(in_memory("picture"), "w+b") if in_memory else tempfile.TemporaryFile())
+
+
+def _answer(output: BinaryIO) -> Decoded:
+    """Read what the child says. It has handled hostile bytes, so nothing is believed that is not well formed."""
+    try:
+        words = orjson.loads(output.readline(10_000))
+        match words.get("error"):
+            case "size":
+                raise TooLarge(int(words["width"]), int(words["height"]))
+            case "animated":
+                raise Animated
+            case "exhausted":
+                raise Exhausted("the picture asked for too much memory")
+            case "undecodable":
+                raise Undecodable(str(words["reason"]))
+        files = {str(name): output.read(int(length)) for name, length in words["files"].items()}
+        colour = str(words.get("placeholder", "#888888"))
+        if not re.fullmatch("#[0-9a-f]{6}", colour):
+            raise ValueError(colour)
+        return Decoded(int(words["width"]), int(words["height"]), colour, files)
+    except (ValueError, KeyError, TypeError, AttributeError) as nonsense:
+        raise Undecodable(f"the decoder's answer makes no sense: {nonsense!r}") from nonsense
 
 
 @functools.cache
-def _command() -> tuple[str, ...]:
+def _command(niceness: int) -> tuple[str, ...]:
     """Isolated (-I), without site (-S): a small, quick interpreter that is told where Pillow is and nothing else."""
-    return sys.executable, "-I", "-S", str(_child), str(pathlib.Path(PIL.__file__).parent.parent)
+    return sys.executable, "-I", "-S", str(_child), str(pathlib.Path(PIL.__file__).parent.parent), str(niceness)
 
 
 def isolation() -> str:
@@ -110,7 +127,8 @@ def isolation() -> str:
     if sys.platform != "linux":
         return "time and file limits; memory and network are not limited on this system"
     who = "user nobody" if os.geteuid() == 0 else "this user"
-    probe = "import ctypes,os,sys; sys.exit(ctypes.CDLL(None).unshare(0x40000000 if os.geteuid() == 0 else 0x50000000) != 0)"
+    flags = 0x40000000 if os.geteuid() == 0 else 0x50000000  # the decoder's own: CLONE_NEWNET, with CLONE_NEWUSER
+    probe = f"import ctypes, sys; sys.exit(ctypes.CDLL(None).unshare({flags}) != 0)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", probe], env={}, check=False)  # noqa: S603 (our own)
     network = "without network" if done.returncode == 0 else "with network (the system does not allow giving it up)"
     return f"1 GiB of memory, 10 s of CPU, 15 s in all, {who}, {network}"

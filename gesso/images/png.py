@@ -1,11 +1,13 @@
 """PNG structure, proved without decoding pixels: chunks and their CRCs, and that the data inflates to exactly its rows.
 
-Source: PNG specification, third edition, sections 5 (datastream structure), 7.2 (scanlines), 8 (interlace), 11 (chunks).
+Source: PNG specification, third edition, sections 5 (structure), 7.2 (scanlines), 8 (interlace), 11 (chunks).
 About 5 ms for a picture of 1.5 MB, against 30 for a decode. What may be decoded where is `intake`'s matter.
 """
 
 import dataclasses
 import struct
+from collections.abc import Iterator
+from typing import Any
 
 from isal import isal_zlib
 
@@ -21,6 +23,10 @@ _STEP = 1 << 20  # bytes inflated at once
 
 class Broken(Exception):
     """Not a whole, consistent PNG; the message says what is wrong, for staff."""
+
+
+class TooManyChunks(Exception):
+    """More chunks than any honest picture has."""
 
 
 class Animated(Exception):
@@ -66,7 +72,7 @@ def header(data: bytes) -> Header:
 def prove(data: bytes) -> Header:
     """Walk every chunk, check every CRC, inflate the picture data and compare it with the rows the header promises.
 
-    The caller has checked the header's size against its limits. Raises Broken, Animated.
+    The caller has checked the header's size against its limits. Raises Broken, Animated, TooManyChunks.
     """
     found = header(data)
     pieces = _picture_data(data, palette_needed=found.colour == 3)
@@ -75,61 +81,80 @@ def prove(data: bytes) -> Header:
 
 
 def _picture_data(data: bytes, *, palette_needed: bool) -> list[memoryview]:
-    view = memoryview(data)
-    place, chunks, palette, ended = 8, 0, False, False
     pieces: list[memoryview] = []
-    gap = False
-    while not ended:
-        if place + 12 > len(data):
-            raise Broken("cut off")
-        (length,) = struct.unpack_from(">I", data, place)
-        end = place + 12 + length
-        if length >= 2**31 or end > len(data):
-            raise Broken("cut off inside a chunk")
-        kind = data[place + 4 : place + 8]
-        if isal_zlib.crc32(view[place + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
-            raise Broken("a chunk's CRC is wrong")
+    palette = gap = False
+    for kind, body in _chunks(data):
+        if kind == b"IDAT":
+            if gap:
+                raise Broken("picture data in two places")
+            pieces.append(body)
+            continue
+        gap = bool(pieces)
+        palette |= kind == b"PLTE"
         if kind == b"acTL":
             raise Animated("an animated PNG")
-        if kind == b"IDAT":
-            if gap and pieces:
-                raise Broken("picture data in two places")
-            pieces.append(view[place + 8 : end - 4])
-        elif pieces:
-            gap = True
-        palette |= kind == b"PLTE"
-        if kind[:1].isupper() and kind not in {b"IHDR", b"PLTE", b"IDAT", b"IEND"}:
+        if kind[:1].isupper() and kind not in {b"IHDR", b"PLTE", b"IEND"}:
             raise Broken("an unknown critical chunk")
-        ended = kind == b"IEND"
-        place = end
-        chunks += 1
-        if chunks > CHUNKS_MOST:
-            raise Broken("too many chunks")
     if not pieces or (palette_needed and not palette):
         raise Broken("no picture data or no palette")
     return pieces
 
 
+def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield type and body of every chunk up to IEND, each with a right CRC."""
+    view = memoryview(data)
+    place, kind = 8, b""
+    for _ in range(CHUNKS_MOST):
+        if place + 12 > len(data):
+            raise Broken("cut off")
+        (length,) = struct.unpack_from(">I", data, place)
+        end = place + 12 + length
+        if end > len(data):
+            raise Broken("cut off inside a chunk")
+        kind = data[place + 4 : place + 8]
+        if isal_zlib.crc32(view[place + 4 : end - 4]) != struct.unpack_from(">I", data, end - 4)[0]:
+            raise Broken("a chunk's CRC is wrong")
+        yield kind, view[place + 8 : end - 4]
+        if kind == b"IEND":
+            return
+        place = end
+    raise TooManyChunks(f"more than {CHUNKS_MOST}")
+
+
 def _check_rows(pieces: list[memoryview], rows: list[int]) -> None:
     expected = sum(rows)
-    inflater = isal_zlib.decompressobj()
     got = 0
     filters = _Filters(rows)
+    inflater = isal_zlib.decompressobj()
     try:
         for piece in pieces:
-            rest: bytes | memoryview = piece
-            while len(rest) and not inflater.eof:
-                # Never more than what is still expected, and a byte to notice an excess.
-                out = inflater.decompress(rest, max(1, min(_STEP, expected - got + 1)))
+            if inflater.eof:
+                break
+            for out in _inflated(inflater, piece):
                 got += len(out)
                 if got > expected:
                     raise Broken("more picture data than rows")
                 filters.see(out)
-                rest = inflater.unconsumed_tail
-    except isal_zlib.error as error:
+    except isal_zlib.error as error:  # type: ignore[misc]  # its stubs call it a plain class
         raise Broken("the picture data does not inflate") from error
     if got != expected or not inflater.eof:
         raise Broken("less picture data than rows")
+
+
+def _inflated(inflater: Any, piece: memoryview) -> Iterator[bytes]:
+    """Yield what a piece inflates to, at most a step at once, so that a bomb is seen before it grows.
+
+    isal reads ahead: it may have taken all input, and even say `eof`, while output still waits. Only a short answer
+    says that there is no more.
+    """
+    rest: bytes | memoryview = piece
+    while True:
+        out = inflater.decompress(rest, _STEP)
+        if out:
+            yield out
+        if len(out) < _STEP:
+            return
+        rest = inflater.unconsumed_tail
 
 
 class _Filters:

@@ -4,18 +4,20 @@ Every rendition is re-encoded and carries no metadata; the original is never rew
 """
 
 import dataclasses
+import threading
 from typing import Literal
 
 from django.db import transaction
 from django.db.models.functions import Now
 
-from gesso.core import catalog
-from gesso.images import decoding, storage
+from gesso.images import decoding, intake, storage
 from gesso.images.models import Image
 
 Variant = Literal["original", "clean", "preview", "thumb"]
 VARIANTS: tuple[Variant, ...] = ("original", "clean", "preview", "thumb")
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+# One rendition of an image is made at a time in this process; a few locks serve all images.
+_turns = tuple(threading.Lock() for _ in range(64))
 
 
 class Undecodable(Exception):
@@ -41,7 +43,7 @@ def make(image: Image) -> None:
 
 
 def read(image: Image, variant: Variant) -> Content:
-    """Return where `variant` of the image is, making it first when it isn't there. Raises Undecodable, storage.Missing."""
+    """Return where `variant` of the image is, making it when it isn't there. Raises Undecodable, storage.Missing."""
     store = storage.current()
     if variant == "original" or (variant == "clean" and image.origin == Image.Origin.UPLOAD):
         return Content(image.storage_key, image.media_type, image.bytes)
@@ -49,19 +51,26 @@ def read(image: Image, variant: Variant) -> Content:
     media_type = image.media_type if variant == "clean" else "image/webp"
     size = store.size(key)
     if size is None:
-        if variant == "clean":
-            _put(key, _decode(image, "clean").files["clean"])
-        else:
-            make(image)
-        size = store.size(key)
+        with _turns[hash(image.id) % len(_turns)]:
+            if (size := store.size(key)) is None:
+                size = _made(image, variant, key)
+    return Content(key, media_type, size)
+
+
+def _made(image: Image, variant: Variant, key: str) -> int:
+    if variant == "clean":
+        _put(key, _decode(image, "clean").files["clean"])
+    else:
+        make(image)
+    size = storage.current().size(key)
     if size is None:
         raise storage.Missing(key)
-    return Content(key, media_type, size)
+    return size
 
 
 def shrink(data: bytes, side: int) -> bytes:
     """Return a partial picture as a small WebP of at most `side` pixels. Raises decoding's errors."""
-    return decoding.decode(data, "shrink", _limits(), side=side).files["shrunk"]
+    return decoding.decode(data, "shrink", _bounds(), side=side).files["shrunk"]
 
 
 def delete(image: Image) -> None:
@@ -73,7 +82,7 @@ def delete(image: Image) -> None:
 def _decode(image: Image, task: str) -> decoding.Decoded:
     data = storage.current().get(image.storage_key)
     try:
-        return decoding.decode(data, task, _limits())
+        return decoding.decode(data, task, _bounds())
     except (decoding.Undecodable, decoding.Exhausted, decoding.Animated, decoding.TooLarge) as broken:
         raise Undecodable(f"{type(broken).__name__}: {broken}") from broken
 
@@ -90,7 +99,5 @@ def _key(image: Image, variant: str) -> str:
     return f"r/{image.id}/{variant}.{extension}"
 
 
-def _limits() -> decoding.Limits:
-    limits = catalog.current().limits
-    # A provider may answer with more pixels than an upload may have; what was delivered must be shown.
-    return decoding.Limits(1, limits.image_side_max, limits.image_pixels)
+def _bounds() -> decoding.Limits:
+    return dataclasses.replace(intake.limits(), side_min=1)

@@ -4,6 +4,7 @@ Keys are made by us and checked; a write is durable when `put` returns and never
 bytes is `delivery`; nothing here knows who may see them.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import functools
@@ -45,6 +46,8 @@ class StoredObject:
 class Storage(Protocol):
     """What every storage does. Synchronous, safe from several threads."""
 
+    origin: str  # scheme and host that presigned addresses lead to; empty when there are none
+
     def put(self, key: str, data: bytes) -> None:
         """Store durably. The same bytes again change nothing; raises Occupied for others, Unavailable."""
         ...
@@ -63,6 +66,10 @@ class Storage(Protocol):
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
         """List what is below `prefix` (a whole path part, no trailing slash; empty: everything)."""
+        ...
+
+    def unfinished(self) -> Iterator[StoredObject]:
+        """List what writes that never ended left behind, and what is being written now."""
         ...
 
     def local_path(self, key: str) -> pathlib.Path | None:
@@ -97,6 +104,8 @@ def checked(key: str) -> str:
 class Directory:
     """Files below one directory. A file appears whole, under its final name, after its bytes are on the disk."""
 
+    origin = ""
+
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -105,60 +114,53 @@ class Directory:
         """Write beside, flush to the disk, link under the final name (which fails if it is taken)."""
         path = self._path(key)
         beside = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
-        try:
-            descriptor = _create(beside)
+        with _unavailable():
             try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                os.fsync(descriptor)
+                _write(beside, data)
+                try:
+                    os.link(beside, path)
+                except FileExistsError:
+                    if path.read_bytes() != data:
+                        raise Occupied(key) from None
             finally:
-                os.close(descriptor)
-            try:
-                os.link(beside, path)
-            except FileExistsError:
-                if path.read_bytes() != data:
-                    raise Occupied(key) from None
-        finally:
-            beside.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+                beside.unlink(missing_ok=True)
+            # The name is durable when every directory on the way to it is: this may be the first file in them.
+            for folder in path.relative_to(self.root).parents:
+                _sync_directory(self.root / folder)
 
     def get(self, key: str) -> bytes:
         """Read the file."""
-        try:
-            return self._path(key).read_bytes()
-        except FileNotFoundError:
-            raise Missing(key) from None
+        path = self._path(key)
+        with _unavailable():
+            try:
+                return path.read_bytes()
+            except FileNotFoundError:
+                raise Missing(key) from None
 
     def size(self, key: str) -> int | None:
         """Ask the file system."""
-        try:
-            return self._path(key).stat().st_size
-        except FileNotFoundError:
-            return None
+        path = self._path(key)
+        with _unavailable():
+            try:
+                return path.stat().st_size
+            except FileNotFoundError:
+                return None
 
     def delete(self, key: str) -> None:
         """Remove the file, and its directory when that was the last one in it."""
         path = self._path(key)
-        path.unlink(missing_ok=True)
-        try:
+        with _unavailable():
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty, or never there: either is fine
             path.parent.rmdir()
-        except OSError:  # not empty, or never there: either is fine
-            return
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
         """Walk the directory; files that are still being written are not listed."""
-        start = self.root / (checked(f"{prefix}/x").removesuffix("/x") if prefix else "")
-        for folder, _, names in os.walk(start):
-            for name in sorted(names):
-                path = pathlib.Path(folder, name)
-                try:
-                    told = path.stat()
-                except FileNotFoundError:  # deleted since it was listed
-                    continue
-                if not name.startswith(TEMPORARY):
-                    modified = datetime.datetime.fromtimestamp(told.st_mtime, datetime.UTC)
-                    yield StoredObject(str(path.relative_to(self.root)), told.st_size, modified)
+        return (found for found in self._walk(prefix) if TEMPORARY not in found.key)
+
+    def unfinished(self) -> Iterator[StoredObject]:
+        """List temporary files: those being written now, and those that a crash left."""
+        return (found for found in self._walk("") if TEMPORARY in found.key)
 
     def local_path(self, key: str) -> pathlib.Path | None:
         """The file itself."""
@@ -171,9 +173,41 @@ class Directory:
     def _path(self, key: str) -> pathlib.Path:
         return self.root / checked(key)
 
+    def _walk(self, prefix: str) -> Iterator[StoredObject]:
+        start = self.root / (checked(f"{prefix}/x").removesuffix("/x") if prefix else "")
+        for folder, _, names in os.walk(start):
+            for name in sorted(names):
+                path = pathlib.Path(folder, name)
+                try:
+                    told = path.stat()
+                except FileNotFoundError:  # deleted since it was listed
+                    continue
+                modified = datetime.datetime.fromtimestamp(told.st_mtime, datetime.UTC)
+                yield StoredObject(str(path.relative_to(self.root)), told.st_size, modified)
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    """Say Unavailable for what a disk may do: full, read-only, broken, gone."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"the disk says: {error.strerror or error}") from error
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    descriptor = _create(path)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
 
 def _create(path: pathlib.Path) -> int:
-    """Open a new file for writing; its directory may be removed by a `delete` at the same moment, so it may need making twice."""
+    """Open a new file; a `delete` may remove its directory at the same moment, which then is made again."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

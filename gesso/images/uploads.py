@@ -36,7 +36,7 @@ def store(workspace: Workspace, member: User | None, data: bytes, name: str) -> 
 
 
 def label(name: str) -> str:
-    """Return a file name as a harmless label: its last part, no control or direction characters, at most 120 letters."""
+    """Return a file name as a harmless label: its last part, no control or direction characters, at most 120."""
     last = name.replace("\\", "/").rpartition("/")[2]
     letters = (letter for letter in last if unicodedata.category(letter)[0] != "C")
     return "".join(letters).strip()[:LABEL_CHARACTERS]
