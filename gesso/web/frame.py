@@ -1,0 +1,132 @@
+"""What stands around every page: where one can go, who is signed in, light or dark, the balance.
+
+All of it is worked out only when a template asks for it, so fragments and public pages cost nothing and ask nothing of
+the database. Plain strings for templates; what a page shows inside the frame is with the page.
+"""
+
+import dataclasses
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from gesso.accounts import workspaces
+from gesso.accounts.models import User, Workspace
+from gesso.web import access
+from gesso.web import credits as credit_pages
+
+THEMES = (("light", "sun", "Light"), ("dark", "moon", "Dark"), ("auto", "auto", "Same as this device"))
+PLACES = (("/studio", "create", "Create"), ("/library", "library", "Library"), ("/credits", "credits", "Credits"))
+BELONGS = {"/images": "/library", "/generations": "/studio"}  # pages without a place of their own
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """One line of the rail or of a menu."""
+
+    href: str
+    icon: str
+    name: str
+    here: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Theme:
+    """One of the three choices of the appearance switch; `pressed` is the word for aria-pressed."""
+
+    value: str
+    icon: str
+    words: str
+    pressed: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What `app.html` draws around a page."""
+
+    theme: str
+    themes: list[Theme]
+    places: list[Place]
+    account_links: list[Place]
+    sign_out: str
+    workspace: str
+    person: str
+    email: str
+    initials: str
+
+
+def context(request: HttpRequest) -> dict[str, object]:
+    """Return the context of every template; nothing is read before it is used."""
+    return {
+        "sprite": SimpleLazyObject(lambda: static("gesso/icons.svg")),
+        "frame": SimpleLazyObject(lambda: around(request)),
+        "balance": SimpleLazyObject(lambda: _balance(request)),
+    }
+
+
+def around(request: HttpRequest) -> Frame | None:
+    """Return the frame of a signed-in page, or None for a visitor."""
+    user: User | AnonymousUser = request.user
+    if not isinstance(user, User):
+        return None
+    person = user.name or user.email.partition("@")[0]
+    return Frame(
+        theme=user.theme,
+        themes=[Theme(value, icon, words, str(value == user.theme).lower()) for value, icon, words in THEMES],
+        places=[Place(*place, here=_is_here(place[0], request.path)) for place in PLACES],
+        account_links=_account_links(user),
+        sign_out=reverse("account_logout"),
+        workspace=_workspace(request, user).name,
+        person=person,
+        email=user.email,
+        initials=_initials(person),
+    )
+
+
+def _account_links(user: User) -> list[Place]:
+    links = [Place("/settings", "sliders", "Settings")]
+    if user.is_staff:
+        links.append(Place("/staff/", "server", "Staff console"))
+    if settings.GESSO.support_email:
+        links.append(Place(f"mailto:{settings.GESSO.support_email}", "help", "Contact support"))
+    return links
+
+
+def _is_here(place: str, path: str) -> bool:
+    first = "/" + path.split("/", 2)[1]
+    return place == BELONGS.get(first, first)
+
+
+def _initials(person: str) -> str:
+    words = person.replace(".", " ").replace("_", " ").split()
+    return "".join(word[0] for word in (words if len(words) < 3 else [words[0], words[-1]])).upper() or "·"
+
+
+def _workspace(request: HttpRequest, user: User) -> Workspace:
+    found = getattr(request, "workspace", None)  # set by access.signed_in; a page without it shows one's own
+    return found if isinstance(found, Workspace) else workspaces.current(user, None).workspace
+
+
+def _balance(request: HttpRequest) -> credit_pages.Balance | None:
+    user = request.user
+    return credit_pages.balance(_workspace(request, user).id) if isinstance(user, User) else None
+
+
+@require_POST
+@access.signed_in
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the person's choice of light or dark; a form without JavaScript goes back to where it was."""
+    chosen = request.POST.get("theme", "")
+    if chosen not in {value for value, _icon, _words in THEMES}:
+        return HttpResponse(status=400)
+    User.objects.filter(pk=request.user.pk).update(theme=chosen)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204)
+    back = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    return HttpResponseRedirect(back if ours else "/studio")
