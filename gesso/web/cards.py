@@ -107,7 +107,7 @@ def of(generation: Generation, *, now: datetime.datetime, place: int = 0) -> Car
     return Card(
         id=str(generation.id),
         url=f"/generations/{generation.id}",
-        order=f"{generation.created_at.timestamp():020.6f}",
+        order=f"{generation.created_at.timestamp():020.6f} {generation.id}",
         in_hand=in_hand,
         state=state,
         state_words=words,

@@ -168,7 +168,9 @@ def prepare(
     rules = catalog.current()
     prices = {quality: model.price(quality, rules.prices) for quality in model.qualities}
     count = int(entered.count) if entered.count in {"1", "2", "4"} else 1
-    total = sum(price for quality, price in prices.items() if quality == entered.quality) * count * len(entered.ratios)
+    each = sum(price for quality, price in prices.items() if quality == entered.quality)
+    total = each * count * len(entered.ratios)
+    short = shortfall(total, available) if total > available else ""
     chips = references.chips(workspace_id, entered.references)
     most = min(model.references, rules.limits.references)
     return Composer(
@@ -181,7 +183,7 @@ def prepare(
                 label=label,
                 chosen=value == entered.quality,
                 able=value in prices,
-                extra=str(prices.get(value, "")),
+                extra=str(model.price(value, rules.prices) if value in prices else ""),
             )
             for value, label in cards.QUALITIES.items()
         ),
@@ -199,11 +201,11 @@ def prepare(
         cost=f"{total:,}",
         unit="credit" if total == 1 else "credits",
         left=f"{available - total:,}",
-        shortfall=shortfall(total, available) if total > available else "",
+        shortfall=short,
         models_json=_json(usable, rules),
         new_ids=tuple(str(ids.uuid7()) for _ in model.sizes),
         mistakes=sentences(mistakes),
-        refusal=refusal_words(mistakes, refusal),
+        refusal="" if short and refusal == short else refusal_words(mistakes, refusal),
         filled=filled,
         add=add,
     )

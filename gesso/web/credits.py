@@ -136,8 +136,8 @@ def _sources(found: queries.Balance, now: datetime.datetime) -> list[Source]:
         width = room * (grant.available + grant.held) // total
         sources.append(
             Source(
-                name=wording.credit_source(grant.source), shade=SHADES.get(grant.source, ""), left=f"{grant.available:,}",
-                held=f"{grant.held:,}" if grant.held else "", ends=_ends(grant.expires_at, now),
+                name=wording.credit_source(grant.source), shade=SHADES.get(grant.source, ""),
+                left=f"{grant.available:,}", held=f"{grant.held:,}" if grant.held else "", ends=_ends(grant.expires_at, now),
                 start=str(start), width=str(width),
             )
         )  # fmt: skip

@@ -14,13 +14,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from gesso.accounts import workspaces
 from gesso.core import catalog, ids
-from gesso.images import intake, uploads
+from gesso.images import intake, storage, uploads
 from gesso.images.models import Image
 from gesso.web import access
 
 ROLES = {"subject": "Subject", "style": "Style", "layout": "Layout", "product": "Product"}
 RECENT = 60  # pictures offered in the dialog
-FILE_READ = 1 << 20  # bytes at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,23 +80,18 @@ def _upload(request: HttpRequest) -> HttpResponse:
         return _refused(request, "Choose a picture first.", 422)
     limit = catalog.current().limits.reference_bytes
     if (file.size or 0) > limit:
-        return _refused(request, too_large(limit), 413)
+        return _refused(request, f"The file is larger than {limit // 1_000_000} MB.", 413)
     try:
         image = uploads.store(request.workspace, request.user, file.read(), file.name or "")
-    except intake.Refused as refusal:
-        return _refused(request, refusal.sentence, 422)
-    except uploads.QuotaExceeded as refusal:
-        return _refused(request, str(refusal), 429)
+    except (intake.Refused, uploads.QuotaExceeded) as refusal:
+        return _refused(request, str(refusal), 429 if isinstance(refusal, uploads.QuotaExceeded) else 422)
+    except storage.Unavailable:
+        return _refused(request, "The picture could not be stored just now. Try again in a minute.", 503)
     return render(request, "studio/_chips.html", {"chips": [_chip(image.id, "", 1)]}, status=201)
 
 
 def _refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
     return render(request, "studio/_refused.html", {"sentence": sentence}, status=status)
-
-
-def too_large(limit: int) -> str:
-    """Return the sentence for a file over `limit` bytes."""
-    return f"The file is larger than {limit // 1_000_000} MB."
 
 
 @require_GET

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from django.conf import settings
 from django.contrib import auth
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_GET
 
 from gesso.accounts.models import Membership
@@ -34,7 +34,7 @@ ON CONFLICT (workspace_id) DO UPDATE SET until = GREATEST(generations_watch.unti
 
 @require_GET
 @access.signed_in
-def events(request: HttpRequest) -> HttpResponse:
+def events(request: HttpRequest) -> StreamingHttpResponse:
     """Stream the workspace's notices: `changed` (a generation's id), `preview`, `balance`, `resync`."""
     missed = "after" in request.GET or "Last-Event-ID" in request.headers
     session_key = request.session.session_key or ""

@@ -68,7 +68,7 @@ def page(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
         "pictures": [tile for tile in card.tiles if tile.state == "done"],
         "background": generation.background,
         "format": generation.format.upper(),
-        "mail": _mail(generation, request.user.email, request.workspace.name),
+        "mail": mail(generation, request.user.email, request.workspace.name),
     }
     return render(request, "generation/page.html", context)
 
@@ -125,8 +125,8 @@ def _receipt(generation: Generation) -> list[Sum]:
     return [*lines, Sum(name="You paid", credits=wording.plural(paid, "credit"), total=True)]
 
 
-def _mail(generation: Generation, email: str, workspace: str) -> str:
-    """Return a mail to support that carries the ids by itself, or nothing when no address is configured."""
+def mail(generation: Generation, email: str, workspace: str) -> str:
+    """Return the address of a mail to support that carries the ids by itself; empty when none is configured."""
     address = settings.GESSO.support_email
     if not address:
         return ""

@@ -29,7 +29,9 @@ def generation(state: str, *slots: str, code: str = "", references: int = 0, **f
         started_at=None if state == "queued" else NOW - datetime.timedelta(seconds=24), ended_at=NOW if ended else None,
     )  # fmt: skip
     row.hold = CreditHold(
-        amount=row.price, captured=EACH * delivered if ended else 0, released=EACH * (len(slots) - delivered) if ended else 0
+        amount=row.price,
+        captured=EACH * delivered if ended else 0,
+        released=EACH * (len(slots) - delivered) if ended else 0,
     )
     outputs = []
     for index, slot in enumerate(slots):
@@ -44,7 +46,10 @@ def generation(state: str, *slots: str, code: str = "", references: int = 0, **f
         outputs.append(output)
     row._prefetched_objects_cache = {
         "outputs": outputs,
-        "references": [GenerationReference(generation=row, image=image(), position=place, role="style") for place in range(references)],
+        "references": [
+            GenerationReference(generation=row, image=image(), position=place, role="style")
+            for place in range(references)
+        ],
     }
     return row
 
@@ -53,7 +58,16 @@ def card(*args, place: int = 0, **fields) -> cards.Card:
     return cards.of(generation(*args, **fields), now=NOW, place=place)
 
 
-@pytest.mark.parametrize(("place", "words"), [(1, "Waiting"), (2, "Waiting, 2nd in line"), (3, "Waiting, 3rd in line"), (11, "Waiting, 11th in line"), (23, "Waiting, 23rd in line")])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (1, "Waiting"),
+        (2, "Waiting, 2nd in line"),
+        (3, "Waiting, 3rd in line"),
+        (11, "Waiting, 11th in line"),
+        (23, "Waiting, 23rd in line"),
+    ],
+)
 def test_a_queued_card_says_its_place_in_line(place, words):
     drawn = card("queued", "open", "open", place=place)
     assert (drawn.state, drawn.state_words) == ("queued", words)
@@ -77,7 +91,11 @@ def test_a_running_card_counts_and_shows_each_output_as_it_lands():
 def test_a_done_card_says_what_was_charged():
     drawn = card("succeeded", "delivered", "delivered")
     assert (drawn.state, drawn.state_words) == ("done", "")
-    assert (drawn.receipt.strong, drawn.receipt.words, drawn.receipt.returned) == ("8 credits", " charged for 2 images", "")
+    assert (drawn.receipt.strong, drawn.receipt.words, drawn.receipt.returned) == (
+        "8 credits",
+        " charged for 2 images",
+        "",
+    )
     assert drawn.announcement == "2 of 2 images delivered: Three pears in a stoneware bowl"
     assert drawn.tiles[1].alt == "Three pears in a stoneware bowl (2 of 2)"
     assert drawn.missing == ""
@@ -100,7 +118,11 @@ def test_a_withdrawn_output_is_returned_on_the_receipt():
 
 def test_when_all_was_withdrawn_nothing_was_charged_and_no_reason_is_invented():
     drawn = card("succeeded", "withdrawn")
-    assert (drawn.state_words, drawn.receipt.strong, drawn.receipt.returned) == ("Withdrawn", "Not charged.", "4 credits returned")
+    assert (drawn.state_words, drawn.receipt.strong, drawn.receipt.returned) == (
+        "Withdrawn",
+        "Not charged.",
+        "4 credits returned",
+    )
     assert drawn.problem is None
 
 

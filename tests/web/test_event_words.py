@@ -29,6 +29,8 @@ def test_every_event_reads(kind, data, title, words):
 
 
 def test_what_a_provider_said_raw_is_never_repeated():
-    reading = event_words.read(generation("running", "open"), "attempt_failed", {"index": 0, "reason": "<script>", "raw": "key sk-1"})
+    reading = event_words.read(
+        generation("running", "open"), "attempt_failed", {"index": 0, "reason": "<script>", "raw": "key sk-1"}
+    )
     assert "script" not in reading.words
     assert "sk-1" not in reading.words

@@ -9,7 +9,9 @@ from gesso.web import wording
 NOW = datetime.datetime(2026, 5, 21, 12, 0, tzinfo=datetime.UTC)
 
 
-@pytest.mark.parametrize(("number", "words"), [(0, "0 credits"), (1, "1 credit"), (4, "4 credits"), (12000, "12,000 credits")])
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 credits"), (1, "1 credit"), (4, "4 credits"), (12000, "12,000 credits")]
+)
 def test_plural(number, words):
     assert wording.plural(number, "credit") == words
 
@@ -24,7 +26,9 @@ def test_a_moment_is_a_clock_time_today_and_a_date_before(back, words):
     assert moment.iso.endswith("Z")
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0, "0 s"), (59.4, "59 s"), (70, "1 min 10 s"), (7500, "2 h 5 min"), (-3, "0 s")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (59.4, "59 s"), (70, "1 min 10 s"), (7500, "2 h 5 min"), (-3, "0 s")]
+)
 def test_duration(seconds, words):
     assert wording.duration(seconds) == words
 

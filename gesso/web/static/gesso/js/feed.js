@@ -20,14 +20,15 @@ function place(html, onlyNew = false) {
   const parsed = new DOMParser().parseFromString(html, "text/html");
   for (const element of [...parsed.body.children]) {
     const there = element.id ? document.getElementById(element.id) : null;
-    if (there && onlyNew) continue;
+    // A card in hand renews itself; replacing it would lose the answer that is on its way to it.
+    if (there && (onlyNew || (there.dataset.inHand && /** @type {HTMLElement} */ (element).dataset.inHand))) continue;
     if (there) {
       there.replaceWith(element);
     } else if (element.matches("article")) {
       const order = /** @type {HTMLElement} */ (element).dataset.order ?? "";
       const older = cards().find((card) => (card.dataset.order ?? "") < order);
       if (older) older.before(element);
-      else if (cards().length === 0) feed.prepend(element);
+      else if (!document.getElementById("older")) feed.append(element);
       else continue; // older than all that is shown: "Older" brings it
     } else continue;
     // @ts-expect-error htmx is a plain script
@@ -44,7 +45,12 @@ async function fetchInto(url, onlyNew) {
   if (response.ok && !response.redirected) place(await response.text(), onlyNew);
 }
 
+/** After every change: what ended is said, and the header counts again. */
 function announce() {
+  const count = (/** @type {string} */ state) => cards().filter((card) => card.dataset.state === state).length;
+  const words = [[count("running"), "running"], [count("queued"), "waiting"]];
+  const header = document.getElementById("in-hand");
+  if (header) header.textContent = words.filter(([many]) => many).map((pair) => pair.join(" ")).join(", ");
   for (const card of cards()) {
     if (card.dataset.inHand) awaited.add(card.id);
     else if (awaited.delete(card.id) && speaker) speaker.textContent = card.dataset.announce ?? "";

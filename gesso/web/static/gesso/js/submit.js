@@ -68,6 +68,8 @@ async function send(event) {
     if (!drawn) return refuse(`Gesso could not take this (${response.status}). Nothing was held. Your prompt is kept.`);
     document.dispatchEvent(new CustomEvent("fragment", { detail: drawn }));
     showMistakes();
+    // The composer itself says what is short, and offers a way out.
+    if (response.status === 402 && document.getElementById("shortfall")?.hidden === false) refuse("");
     if (response.ok) document.dispatchEvent(new CustomEvent("submitted", { detail: body.get("prompt") }));
   } catch {
     refuse("Could not reach Gesso. Your prompt and settings are kept here. Generate sends the same again, never twice.");
