@@ -8,28 +8,23 @@ no connection. Why not Django's own handler: docs/adr/0002-one-hop.md.
 import asyncio
 import concurrent.futures
 import contextvars
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import IO, Any, TypeVar
 
 import structlog
-from asgiref.typing import (
-    ASGIReceiveCallable,
-    ASGISendCallable,
-    HTTPScope,
-    LifespanScope,
-    Scope,
-)
 from django.core import signals
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import response_for_exception
-from django.db import close_old_connections, connection
-from django.http import HttpResponse, StreamingHttpResponse
+from django.db import close_old_connections, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from gesso.config import bodies
+from gesso.config.bodies import Receive, Scope, Send
 from gesso.core.later import Later
 from gesso.generations import broadcast
 
@@ -48,10 +43,10 @@ class Handler(ASGIHandler):
         self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="request")
         self._stopping = asyncio.Event()
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the life of the process."""
         if scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
+            await self._live(receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
@@ -60,17 +55,17 @@ class Handler(ASGIHandler):
         self._stopping.set()
         broadcast.HUB.close()
 
-    async def _live(self, _scope: LifespanScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         await broadcast.HUB.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await broadcast.HUB.aclose()
-        await asyncio.get_running_loop().run_in_executor(self._threads, connection.close_pool)
+        await asyncio.get_running_loop().run_in_executor(self._threads, _close_pool)
         self._threads.shutdown()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await bodies.read(scope, receive)
         except bodies.TooLarge as refusal:
@@ -83,13 +78,13 @@ class Handler(ASGIHandler):
         context = contextvars.copy_context()
         try:
             request, response = await self._in_thread(context, self._respond, scope, body)
-            if isinstance(response, Later):
+            if request and isinstance(response, Later):
                 await self._race(self._settle(request, response, send, context), receive, context)
             elif not isinstance(response, StreamingHttpResponse):
                 await self.send_response(response, send)
             else:
                 if not response.is_async:
-                    response.streaming_content = self._step(response, context)
+                    response.streaming_content = self._step(iter(response), response.close, context)
                 await self._race(self.send_response(response, send), receive, context)
         finally:
             body.close()
@@ -97,21 +92,23 @@ class Handler(ASGIHandler):
     async def _in_thread(self, context: contextvars.Context, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, function, *args)
 
-    def _respond(self, scope: HTTPScope, body: IO[bytes]) -> tuple[ASGIRequest | None, HttpResponseBase]:
+    def _respond(self, scope: Scope, body: IO[bytes]) -> tuple[ASGIRequest | None, HttpResponseBase]:
         """Run Django from the first middleware to the last; in a pool thread, from beginning to end."""
         signals.request_started.send(sender=type(self), scope=scope)
         set_script_prefix("/")
         request, refused = self.create_request(scope, body)
-        response = refused if request is None else self.get_response(request)
-        response._handler_class = type(self)  # noqa: SLF001 (what Django's own handlers do: the signal's sender)
+        if request is None:
+            assert refused
+            return None, refused
+        response = self.get_response(request)
+        if isinstance(response, FileResponse):
+            response.block_size = self.chunk_size
         lives_on_the_loop = isinstance(response, Later) or getattr(response, "is_async", False)
         if lives_on_the_loop or not response.streaming:
             response.close()  # request_finished, on this thread: its connection is back in the pool
         return request, response
 
-    async def _settle(
-        self, request: ASGIRequest, later: Later, send: ASGISendCallable, context: contextvars.Context
-    ) -> None:
+    async def _settle(self, request: ASGIRequest, later: Later, send: Send, context: contextvars.Context) -> None:
         """Wait, then send what there is to say; when this process is asked to stop, say that instead."""
         waiting = asyncio.ensure_future(later.wait())
         stopping = asyncio.ensure_future(self._stopping.wait())
@@ -137,12 +134,13 @@ class Handler(ASGIHandler):
         later.hand_over(final)
         await self.send_response(final, send)
 
-    async def _step(self, response: StreamingHttpResponse, context: contextvars.Context) -> AsyncIterator[bytes]:
+    async def _step(
+        self, chunks: Iterator[bytes], close: Callable[[], None], context: contextvars.Context
+    ) -> AsyncIterator[bytes]:
         """Iterate a synchronous stream (a file, an archive), each chunk in a pool thread.
 
         Chunks may come from different threads, so an iterator must not keep a query open between two of them.
         """
-        chunks = iter(response)
 
         def advance() -> bytes | None:
             try:
@@ -161,11 +159,9 @@ class Handler(ASGIHandler):
         finally:
             if step:
                 await asyncio.wait((step,))  # a thread may still be inside the iterator
-            await self._in_thread(context.copy(), response.close)
+            await self._in_thread(context.copy(), close)
 
-    async def _race(
-        self, work: Coroutine[Any, Any, None], receive: ASGIReceiveCallable, context: contextvars.Context
-    ) -> None:
+    async def _race(self, work: Coroutine[Any, Any, None], receive: Receive, context: contextvars.Context) -> None:
         """Do `work` until it ends or the client hangs up; whichever ends first ends the other."""
         working = asyncio.create_task(work, context=context.copy())
         listening = asyncio.create_task(self.listen_for_disconnect(receive))
@@ -177,3 +173,9 @@ class Handler(ASGIHandler):
             for result in await asyncio.gather(working, listening, return_exceptions=True):
                 if isinstance(result, Exception) and not isinstance(result, RequestAborted):
                     log.error("a response failed while it was sent", exc_info=result)
+
+
+def _close_pool() -> None:
+    database = connections["default"]
+    assert isinstance(database, DatabaseWrapper)
+    database.close_pool()

@@ -5,15 +5,19 @@ Only the presence of a credential is looked at here; whether it is a good one is
 
 import asyncio
 import tempfile
-from collections.abc import Iterable
-from typing import IO
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import IO, Any
 
 import orjson
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 
 from gesso.core import catalog
+
+# ASGI's shapes, as Django's own handler types them.
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 ANONYMOUS_BYTES = 64 * 1024
 FORM_BYTES = 1_000_000  # beside the files that the catalogue allows: a form's fields and boundaries
@@ -29,7 +33,7 @@ class TooLarge(Exception):
         self.bound = bound
 
 
-async def read(scope: HTTPScope, receive: ASGIReceiveCallable) -> IO[bytes]:
+async def read(scope: Scope, receive: Receive) -> IO[bytes]:
     """Return the request's body as a file (on disk beyond a megabyte), positioned at its start.
 
     Raises TooLarge before reading where the length is announced, and RequestAborted when the client goes or stalls.
@@ -47,11 +51,12 @@ async def read(scope: HTTPScope, receive: ASGIReceiveCallable) -> IO[bytes]:
                 message = await receive()
             if message["type"] != "http.request":
                 raise RequestAborted
-            size += len(message["body"])
+            part = message.get("body", b"")
+            size += len(part)
             if size > bound:
                 raise TooLarge(bound)
-            body.write(message["body"])
-            more = message["more_body"]
+            body.write(part)
+            more = message.get("more_body", False)
     except TimeoutError:
         body.close()
         raise RequestAborted from None
@@ -70,7 +75,7 @@ def _bound(headers: Iterable[tuple[bytes, bytes]]) -> int:
     return ANONYMOUS_BYTES
 
 
-async def refuse(refusal: TooLarge, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def refuse(refusal: TooLarge, receive: Receive, send: Send) -> None:
     """Answer 413 and close the connection, listening a moment longer so that the client hears the answer."""
     error = {
         "code": "request_too_large",
@@ -84,12 +89,12 @@ async def refuse(refusal: TooLarge, receive: ASGIReceiveCallable, send: ASGISend
         (b"content-length", str(len(answer)).encode()),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers, "trailers": False})
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
     await send({"type": "http.response.body", "body": answer, "more_body": True})
     try:
         async with asyncio.timeout(LINGER_SECONDS):
             message = await receive()
-            while message["type"] == "http.request" and message["more_body"]:
+            while message["type"] == "http.request" and message.get("more_body"):
                 message = await receive()
     except TimeoutError:
         pass

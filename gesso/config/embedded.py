@@ -26,6 +26,7 @@ import time
 from collections.abc import Iterator
 
 import psycopg
+import psycopg.conninfo
 
 from gesso.config import children
 
@@ -143,7 +144,7 @@ def lock(place: Location) -> Iterator[None]:
 def answers(place: Location) -> bool:
     """Whether a server takes connections now."""
     try:
-        psycopg.connect(**_words(place, "postgres"), connect_timeout=2).close()
+        psycopg.connect(_address(place)).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -189,7 +190,7 @@ def is_ready(place: Location, process: subprocess.Popen[bytes]) -> bool:
     if process.poll() is not None:
         raise Unusable(f"Postgres did not start; its log is in {place.log_dir}.")
     try:
-        connection = psycopg.connect(**_words(place, "postgres"), connect_timeout=2, autocommit=True)
+        connection = psycopg.connect(_address(place), autocommit=True)
     except psycopg.OperationalError:
         return False
     with connection:
@@ -218,8 +219,9 @@ def running(place: Location, *, durable: bool = True) -> Iterator[subprocess.Pop
             stop(process)
 
 
-def _words(place: Location, database: str) -> dict[str, str]:
-    return {"host": str(place.socket_dir), "user": ROLE, "dbname": database}
+def _address(place: Location) -> str:
+    """Return the address of a database that is there before ours is made."""
+    return psycopg.conninfo.make_conninfo(host=str(place.socket_dir), user=ROLE, dbname="postgres", connect_timeout=2)
 
 
 def _make_home(place: Location) -> None:

@@ -1,0 +1,117 @@
+"""A small site behind the real server, for test_asgi: `python -m tests.config.site FD` serves the socket FD."""
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import time
+import uuid
+
+from django.conf import settings
+from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.urls import path
+
+from gesso.core.later import Later
+from gesso.generations import broadcast
+
+WORKSPACE = uuid.UUID(int=1)
+SEEN = {"canceled_waits": 0, "closed_files": 0}
+
+
+def echo(request):
+    return JsonResponse({"length": len(request.read()), "thread": threading.current_thread().name})
+
+
+def state(request):
+    from django.db import connection
+
+    waiting = sum(len(group) for group in broadcast.HUB._subscriptions.values())
+    connection.ensure_connection()
+    borrowed = connection.pool.get_stats()["pool_size"] - connection.pool.get_stats()["pool_available"]
+    return JsonResponse({**SEEN, "subscriptions": waiting, "borrowed": borrowed, "threads": threading.active_count()})
+
+
+def stream(request):
+    from django.db import connection
+
+    with connection.cursor() as cursor:  # borrows a connection, which must be back before the first byte
+        cursor.execute("SELECT 1")
+
+    async def events():
+        async with broadcast.HUB.subscribe(WORKSPACE) as subscription:
+            yield b"begin\n"
+            while notice := await subscription.get(60):
+                yield f"{notice.kind} {notice.generation_id}\n".encode()
+            yield b"end\n"
+
+    response = StreamingHttpResponse(events(), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def later(request):
+    async def wait():
+        try:
+            await asyncio.sleep(float(request.GET["seconds"]))
+        except asyncio.CancelledError:
+            SEEN["canceled_waits"] += 1
+            raise
+
+    def finish():
+        if "fail" in request.GET:
+            raise RuntimeError("the last step failed")
+        return HttpResponse("done", status=201, headers={"X-Own": "finish"})
+
+    response = Later(wait, finish)
+    response["X-Own"] = "placeholder"
+    response["X-Request-Id"] = "r-1"
+    response.set_cookie("seen", "yes")
+    return response
+
+
+def file(request):
+    class Endless:
+        def read(self, size):
+            time.sleep(0.01)
+            return b"x" * size
+
+        def close(self):
+            SEEN["closed_files"] += 1
+
+    return FileResponse(Endless(), content_type="application/octet-stream")
+
+
+def archive(request):
+    return StreamingHttpResponse(b"%d\n" % number for number in range(1000))
+
+
+def crash(request):
+    raise RuntimeError("a view failed")
+
+
+urlpatterns = [
+    path("echo", echo),
+    path("state", state),
+    path("stream", stream),
+    path("later", later),
+    path("file", file),
+    path("archive", archive),
+    path("crash", crash),
+]
+
+
+def main():
+    os.environ["DJANGO_SETTINGS_MODULE"] = "gesso.config.settings"
+    settings.ROOT_URLCONF = "tests.config.site"
+    settings.MIDDLEWARE = [
+        "django.middleware.common.CommonMiddleware",
+        "allauth.account.middleware.AccountMiddleware",  # allauth does not start without it
+    ]
+    from gesso.config import web
+
+    web.run(socket.socket(fileno=int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""The server in front of Django: streams and waits cost nothing while they last, and end when they should."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx2
+import psycopg
+import pytest
+
+from gesso.config import bodies
+from tests.config import site
+from tests.instance import until
+
+
+class Served:
+    """The site of `tests.config.site` in a process of its own."""
+
+    def __init__(self, process, port):
+        self.process, self.port = process, port
+        self.url = f"http://127.0.0.1:{port}"
+
+    def get(self, path, **words):
+        return httpx2.get(self.url + path, timeout=10, trust_env=False, **words)
+
+    def post(self, path, **words):
+        return httpx2.post(self.url + path, timeout=10, trust_env=False, **words)
+
+    def state(self):
+        return self.get("/state").json()
+
+    def answers(self):
+        assert self.process.poll() is None
+        try:
+            return self.get("/echo").status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def talk(self, *said: bytes) -> bytes:
+        """Say something over a raw socket and return all of the answer."""
+        with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
+            for part in said:
+                connection.sendall(part)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):  # who is refused may be cut off in mid-sentence
+                while part := connection.recv(65536):
+                    answer += part
+            return answer
+
+
+@contextlib.contextmanager
+def serving(data_dir):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        descriptor = listener.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.config.site", str(descriptor)],
+            env={**os.environ, "GESSO_DATA_DIR": str(data_dir)}, pass_fds=[descriptor],
+        )  # fmt: skip
+        served = Served(process, listener.getsockname()[1])
+    try:
+        until(served.answers, 30, "the site")
+        yield served
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("served")) as site_process:
+        yield site_process
+
+
+@pytest.fixture
+def going_down(tmp_path):
+    """A site that the test may stop."""
+    with serving(tmp_path) as site_process:
+        yield site_process
+
+
+@contextlib.contextmanager
+def open_stream(served, path="/stream"):
+    with httpx2.Client(timeout=10, trust_env=False) as client, client.stream("GET", served.url + path) as response:
+        yield response, response.iter_lines()
+
+
+def announce(kind, generation=""):
+    from gesso.generations import broadcast
+
+    words = broadcast.connection_words()
+    words["dbname"] = "gesso"  # the site's; this process has a database of its own
+    with psycopg.connect(**words) as connection:
+        notice = f'{{"w": "{site.WORKSPACE}", "k": "{kind}", "g": "{generation}"}}'
+        connection.execute("SELECT pg_notify(%s, %s)", [broadcast.CHANNEL, notice])
+
+
+def test_a_page_is_served_in_a_pool_thread(served):
+    answer = served.post("/echo", content=b"x" * 60_000)
+    assert answer.json()["length"] == 60_000
+    assert answer.json()["thread"].startswith("request")
+    assert "server" not in answer.headers
+
+
+def test_a_view_that_fails_is_a_500_and_the_server_goes_on(served):
+    assert served.get("/crash").status_code == 500
+    assert served.get("/echo").status_code == 200
+
+
+def test_a_stream_says_what_was_announced(served):
+    with open_stream(served) as (response, lines):
+        assert response.headers["cache-control"] == "no-store"
+        assert next(lines) == "begin"
+        announce("generation", "g-1")
+        assert next(lines) == "generation g-1"
+    until(lambda: served.state()["subscriptions"] == 0, 5, "the stream to be forgotten")
+
+
+def test_many_open_streams_hold_no_thread_and_no_connection(served):
+    with contextlib.ExitStack() as streams:
+        opened = [streams.enter_context(open_stream(served)) for _ in range(30)]
+        for _, lines in opened:
+            assert next(lines) == "begin"
+        state = served.state()
+        assert state["subscriptions"] == 30
+        assert state["borrowed"] == 1  # the one that asks
+    until(lambda: served.state()["subscriptions"] == 0, 5, "the streams to be forgotten")
+
+
+def test_a_wait_ends_with_what_finish_says_and_the_placeholders_headers(served):
+    answer = served.get("/later?seconds=0.2")
+    assert (answer.status_code, answer.text) == (201, "done")
+    assert answer.headers["x-own"] == "finish"
+    assert answer.headers["x-request-id"] == "r-1"
+    assert answer.cookies["seen"] == "yes"
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_wait_whose_last_step_fails_is_a_500(served):
+    assert served.get("/later?seconds=0&fail=1").status_code == 500
+
+
+def test_more_waits_than_threads_leave_room_for_pages(served):
+    waiting = [threading.Thread(target=served.get, args=("/later?seconds=2",)) for _ in range(12)]
+    for thread in waiting:
+        thread.start()
+    began = time.monotonic()
+    assert served.get("/echo").status_code == 200
+    assert time.monotonic() - began < 1.5
+    for thread in waiting:
+        thread.join()
+
+
+def test_a_client_that_hangs_up_ends_its_wait(served):
+    before = served.state()["canceled_waits"]
+    with pytest.raises(httpx2.ReadTimeout):
+        httpx2.get(served.url + "/later?seconds=60", timeout=0.3, trust_env=False)
+    until(lambda: served.state()["canceled_waits"] == before + 1, 5, "the wait to end")
+
+
+def test_a_synchronous_stream_arrives_whole(served):
+    assert served.get("/archive").text == "".join(f"{number}\n" for number in range(1000))
+
+
+def test_a_file_is_closed_when_the_client_hangs_up(served):
+    before = served.state()["closed_files"]
+    with open_stream(served, "/file") as (response, _):
+        next(response.iter_bytes(1000))
+    until(lambda: served.state()["closed_files"] == before + 1, 5, "the file to be closed")
+
+
+def test_a_long_anonymous_body_is_refused_before_it_is_read(served):
+    head = f"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bodies.ANONYMOUS_BYTES + 1}\r\n\r\n"
+    answer = served.talk(head.encode())  # not a byte of the body
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"request_too_large"' in answer
+
+
+def test_an_anonymous_body_of_unknown_length_is_cut_off(served):
+    head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    assert served.talk(head, chunk, chunk, chunk, b"0\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize("credential", [{"Authorization": "Bearer x"}, {"Cookie": "gesso-8000=x"}])
+def test_whoever_shows_a_credential_may_send_what_the_catalogue_allows(served, credential):
+    assert served.post("/echo", content=b"x" * 2_000_000, headers=credential).json()["length"] == 2_000_000
+    head = "".join(f"{name}: {value}\r\n" for name, value in credential.items())
+    answer = served.talk(f"POST /echo HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: 61000001\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_endless_headers_are_refused(served):
+    answer = served.talk(b"GET /echo HTTP/1.1\r\nHost: localhost\r\n", b"X-Long: " + b"x" * 100_000, b"\r\n\r\n")
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    assert served.get("/echo").status_code == 200
+
+
+def test_on_sigterm_streams_and_waits_end_with_an_answer_and_the_process_with_0(going_down):
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(going_down.get("/later?seconds=60")))
+    waiting.start()
+    with open_stream(going_down) as (_, lines):
+        assert next(lines) == "begin"
+        time.sleep(0.3)  # the wait is under way too
+        began = time.monotonic()
+        going_down.process.send_signal(signal.SIGTERM)
+        assert list(lines) == ["end"]  # a proper last chunk: otherwise the client raises
+        waiting.join(5)
+        assert time.monotonic() - began < 1
+    (answer,) = answers
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "restarting"
+    assert answer.headers["retry-after"] == "2"
+    assert answer.headers["x-request-id"] == "r-1"
+    assert going_down.process.wait(5) == 0
