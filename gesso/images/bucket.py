@@ -38,7 +38,9 @@ class Bucket:
         if not parts.hostname or unknown:
             what = f"it does not know {min(unknown)}" if unknown else "it names no bucket"
             raise env.BadEnvironment(f"GESSO_STORAGE_URL must be s3://bucket/prefix?endpoint=...&region=...; {what}.")
-        self._region = options.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        self._region = (
+            options.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        )
         self._endpoint = options.get("endpoint", "").rstrip("/") or f"https://s3.{self._region}.amazonaws.com"
         self._bucket = parts.hostname
         self._prefix = parts.path.strip("/")
@@ -168,5 +170,5 @@ def _unavailable() -> Iterator[None]:
     """Say Unavailable for everything that the bucket or the way to it may do wrong."""
     try:
         yield
-    except (exceptions.BaseError, OSError, ValueError) as error:
+    except (exceptions.BaseError, OSError) as error:
         raise storage.Unavailable(f"the bucket says: {error}") from error

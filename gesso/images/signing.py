@@ -22,7 +22,13 @@ class Credentials:
 
 
 def presigned(
-    address: str, credentials: Credentials, *, region: str, seconds: int, answer: Mapping[str, str], now: datetime.datetime
+    address: str,
+    credentials: Credentials,
+    *,
+    region: str,
+    seconds: int,
+    answer: Mapping[str, str],
+    now: datetime.datetime,
 ) -> str:
     """Return `address` with a signature for `seconds`. `answer` holds response-content-type and the like."""
     parts = urllib.parse.urlsplit(address)
