@@ -253,8 +253,8 @@ def _open_tile(generation: Generation, output: Output) -> Tile:
 
 
 def preview_url(generation_id: str, index: int, number: int) -> str:
-    """Return where a partial picture is served to its workspace."""
-    return f"/generations/{generation_id}/previews/{index}/{number}"
+    """Return where a partial picture is served to its workspace; `number` makes the address of each a new one."""
+    return f"/generations/{generation_id}/previews/{index}?n={number}"
 
 
 def _alt(generation: Generation, output: Output) -> str:

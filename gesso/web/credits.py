@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET
 
 from gesso.core import catalog, ids
 from gesso.credits import allowances, queries
+from gesso.credits.models import CreditEntry
 from gesso.generations.models import Generation, Output
 from gesso.web import access, wording
 
@@ -30,6 +31,7 @@ KINDS = {
     "return": ("Returned", "good"), "expire": ("Ended", ""), "revoke": ("Taken back", "warn"),
     "debt": ("Owed", "warn"), "repay": ("Repaid", ""),
 }  # fmt: skip
+STILL = {"capture": "of the held", "debt": "owed"}  # how a line reads that leaves the balance as it is
 MINUS = "−"  # noqa: RUF001 (the sign, of the same width as the plus)
 
 
@@ -137,8 +139,8 @@ def _sources(found: queries.Balance, now: datetime.datetime) -> list[Source]:
         sources.append(
             Source(
                 name=wording.credit_source(grant.source), shade=SHADES.get(grant.source, ""),
-                left=f"{grant.available:,}", held=f"{grant.held:,}" if grant.held else "", ends=_ends(grant.expires_at, now),
-                start=str(start), width=str(width),
+                left=f"{grant.available:,}", held=f"{grant.held:,}" if grant.held else "",
+                ends=_ends(grant.expires_at, now), start=str(start), width=str(width),
             )
         )  # fmt: skip
         start += width + GAP
@@ -154,8 +156,14 @@ def _ends(at: datetime.datetime | None, now: datetime.datetime) -> str:
 
 
 def _lines(workspace_id: uuid.UUID, lines: Sequence[queries.StatementLine], now: datetime.datetime) -> list[Line]:
-    works = _works(workspace_id, lines)
-    return [_line(line, works.get(line.reference), now) for line in lines]
+    works, moved = _works(workspace_id, lines), _moved(workspace_id, lines)
+    return [_line(line, works.get(line.reference), moved.get(line.id, 0), now) for line in lines]
+
+
+def _moved(workspace_id: uuid.UUID, lines: Sequence[queries.StatementLine]) -> dict[int, int]:
+    """Return what those lines moved that leave the balance as it is (charges, debt): one query."""
+    still = [line.id for line in lines if not line.amount]
+    return dict(CreditEntry.objects.filter(workspace_id=workspace_id, id__in=still).values_list("id", "amount"))
 
 
 def _works(workspace_id: uuid.UUID, lines: Sequence[queries.StatementLine]) -> dict[str, tuple[str, str]]:
@@ -178,14 +186,16 @@ def _works(workspace_id: uuid.UUID, lines: Sequence[queries.StatementLine]) -> d
     return works
 
 
-def _line(line: queries.StatementLine, work: tuple[str, str] | None, now: datetime.datetime) -> Line:
+def _line(line: queries.StatementLine, work: tuple[str, str] | None, moved: int, now: datetime.datetime) -> Line:
     kind, tone = KINDS[line.kind]
     source = wording.credit_source(line.source)
     if work:
         words, url = wording.first_words(work[1], 60), f"/generations/{work[0]}"
     else:
         words, url = line.reason or f"{source} credits {kind.lower()}", ""
-    amount = f"{'+' if line.amount > 0 else MINUS}{abs(line.amount):,}" if line.amount else "from held"
+    amount = (
+        f"{'+' if line.amount > 0 else MINUS}{abs(line.amount):,}" if line.amount else f"{moved:,} {STILL[line.kind]}"
+    )
     return Line(
         at=wording.moment(line.at, now), words=words, url=url, kind=kind, tone=tone, source=source, amount=amount,
         plus=line.amount > 0, balance=f"{line.balance_after:,}",

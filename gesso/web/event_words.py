@@ -55,9 +55,10 @@ def _submitted(generation: Generation, data: Data) -> Reading:
 
 def _running(generation: Generation, data: Data) -> Reading:
     started = generation.started_at or generation.created_at
-    waited = wording.duration((started - generation.created_at).total_seconds())
+    seconds = (started - generation.created_at).total_seconds()
+    waited = f" Waited {wording.duration(seconds)}." if seconds >= 1 else ""
     model = cards.model_name(str(data.get("model", generation.model)))
-    return Reading("Checked and sent to the image service", f"{model}. Waited {waited}.", "good")
+    return Reading("Checked and sent to the image service", f"{model}.{waited}", "good")
 
 
 def _delivered(_: Generation, data: Data) -> Reading:

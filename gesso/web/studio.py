@@ -19,7 +19,6 @@ from gesso.core import catalog, ids
 from gesso.credits import allowances, ledger
 from gesso.generations import lifecycle, queries, spec, submission
 from gesso.generations.models import Generation
-from gesso.images import storage
 from gesso.web import access, cards, composer
 from gesso.web import credits as credit_pages
 
@@ -197,26 +196,6 @@ def _card(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
     if found is None:
         raise Http404
     return render(request, "studio/_card.html", {"card": _cards([found])[0]})
-
-
-@require_GET
-@access.signed_in
-def preview(
-    request: HttpRequest,
-    generation_id: uuid.UUID,
-    index: int,
-    number: int,  # noqa: ARG001 (only makes the address new)
-) -> HttpResponse:
-    """The newest partial picture of an output that is being made."""
-    found = queries.find(request.workspace.id, generation_id)
-    key = queries.preview(found, index) if found else None
-    if key is None:
-        raise Http404
-    try:
-        data = storage.current().get(key)
-    except storage.Missing:
-        raise Http404 from None  # it ended a moment ago
-    return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": "private, max-age=60"})
 
 
 @require_POST

@@ -14,9 +14,6 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/card", studio.card, name="generation-card"),
     path("generations/<uuid:generation_id>/cancel", studio.cancel, name="generation-cancel"),
     path("generations/<uuid:generation_id>/retry", studio.retry, name="generation-retry"),
-    path(
-        "generations/<uuid:generation_id>/previews/<int:index>/<int:number>", studio.preview, name="generation-preview"
-    ),
     path("events", stream.events, name="events"),
     path("scripts/<slug:name>-<slug:digest>.js", scripts.serve, name="scripts"),
     path("credits", credit_pages.page, name="credits"),

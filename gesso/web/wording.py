@@ -78,5 +78,5 @@ def first_words(text: str, most: int = FIRST_WORDS) -> str:
 
 def credit_source(source: str) -> str:
     """Return the word that pages use for a grant's source."""
-    return {"daily": "Daily", "plan": "Plan", "pack": "Pack", "staff": "Added by staff", "promo": "Promotion",
+    return {"daily": "Daily", "plan": "Plan", "pack": "Pack", "staff": "Staff", "promo": "Promotion",
             "make-good": "Made good"}.get(source, source.replace("-", " ").capitalize())  # fmt: skip

@@ -81,7 +81,7 @@ def test_a_running_card_counts_and_shows_each_output_as_it_lands():
     drawn = card("running", "delivered", "preview", "open", "provider_no_answer")
     assert drawn.elapsed == "24"
     assert [tile.state for tile in drawn.tiles] == ["done", "preview", "waiting", "missing"]
-    assert drawn.tiles[1].src == f"/generations/{drawn.id}/previews/1/2"
+    assert drawn.tiles[1].src == f"/generations/{drawn.id}/previews/1?n=2"
     assert drawn.tiles[1].alt == ""
     assert drawn.tiles[3].note == "Will not be charged"
     assert (drawn.receipt.strong, drawn.receipt.words) == ("16 credits held", ", 1 of 4 delivered so far")

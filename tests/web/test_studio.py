@@ -266,7 +266,7 @@ def test_only_what_is_missing_can_be_made_again(browser, who):
     assert Generation.objects.exclude(id=generation.id).get().count == missing
 
 
-@pytest.mark.parametrize("path", ["", "/card", "/previews/0/1"])
+@pytest.mark.parametrize("path", ["", "/card", "/previews/0"])
 def test_somebody_elses_generation_is_not_there(browser, path):
     foreign = world.submit(world.person(credits=10))
     assert browser.get(f"/generations/{foreign.id}{path}").status_code == 404

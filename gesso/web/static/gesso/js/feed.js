@@ -86,7 +86,7 @@ function preview(event) {
   if (!tile) return;
   const picture = tile.querySelector("img") ?? document.createElement("img");
   picture.alt = "";
-  picture.src = `/generations/${id}/previews/${index}/${number}`;
+  picture.src = `/generations/${id}/previews/${index}?n=${number}`;
   /** @type {HTMLElement} */ (tile).dataset.state = "preview";
   tile.prepend(picture);
   const caption = tile.querySelector(".cap");
