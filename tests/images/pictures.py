@@ -9,10 +9,10 @@ from PIL import Image
 PALETTE = [(230, 40, 40), (40, 200, 60), (50, 60, 220)]
 
 
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+def encoded(image: Image.Image, family: str, **options: object) -> bytes:
     """Return the picture's bytes."""
     file = io.BytesIO()
-    image.save(file, format, **options)
+    image.save(file, family, **options)
     return file.getvalue()
 
 

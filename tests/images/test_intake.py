@@ -84,9 +84,9 @@ def test_a_signature_alone_is_damaged(data):
     assert refused(data) == "image_damaged"
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
-def test_cut_off_is_damaged(format):
-    data = pictures.encoded(Image.effect_noise((96, 96), 50), format)
+@pytest.mark.parametrize("family", ["PNG", "JPEG", "WEBP"])
+def test_cut_off_is_damaged(family):
+    data = pictures.encoded(Image.effect_noise((96, 96), 50), family)
     for tenths in (1, 5, 9):
         cut = data[: len(data) * tenths // 10]
         assert refused(cut) == "image_damaged"
@@ -94,22 +94,22 @@ def test_cut_off_is_damaged(format):
             intake.prove(cut)
 
 
-@pytest.mark.parametrize("format", ["PNG", "WEBP"])
-def test_animation_is_refused(format):
+@pytest.mark.parametrize("family", ["PNG", "WEBP"])
+def test_animation_is_refused(family):
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "green", "blue")]
-    assert refused(pictures.encoded(frames[0], format, save_all=True, append_images=frames[1:])) == "image_animated"
+    assert refused(pictures.encoded(frames[0], family, save_all=True, append_images=frames[1:])) == "image_animated"
 
 
 @pytest.mark.parametrize(
-    ("format", "media_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")]
+    ("family", "media_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("WEBP", "image/webp")]
 )
-def test_each_family_stays_and_looks_the_same(format, media_type):
-    made, image = cleaned(pictures.encoded(pictures.quarters(), format))
+def test_each_family_stays_and_looks_the_same(family, media_type):
+    made, image = cleaned(pictures.encoded(pictures.quarters(), family))
     assert made.media_type == media_type
     for place, colour in (((8, 8), 0), ((56, 8), 1), ((8, 40), 2)):
         assert close(image.convert("RGB").getpixel(place), pictures.PALETTE[colour])
     assert made.placeholder.startswith("#")
-    assert intake.prove(pictures.encoded(pictures.quarters(), format)).media_type == media_type
+    assert intake.prove(pictures.encoded(pictures.quarters(), family)).media_type == media_type
 
 
 def test_a_phones_two_pictures_give_the_first():
@@ -140,15 +140,15 @@ def test_turned_upright_and_the_tag_gone(orientation):
     assert not image.getexif()
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
-def test_nothing_but_pixels_stays(format):
+@pytest.mark.parametrize("family", ["PNG", "JPEG", "WEBP"])
+def test_nothing_but_pixels_stays(family):
     exif = Image.Exif()
     exif[0x010E] = "SECRET-EXIF"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     options = {"exif": exif, "icc_profile": profile, "comment": b"SECRET-COMMENT", "xmp": b"<x>SECRET-XMP</x>"}
-    made, image = cleaned(pictures.encoded(pictures.quarters(), format, **options) + b"SECRET-TAIL<script>PK\x03\x04")
+    made, image = cleaned(pictures.encoded(pictures.quarters(), family, **options) + b"SECRET-TAIL<script>PK\x03\x04")
     assert b"SECRET" not in made.data
-    assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    assert not {"exif", "icc_profile", "xmp", "comment", "photoshop"} & set(image.info)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_nothing_but_pixels_stays(format):
         (Image.new("1", (32, 32), 1), (255, 255, 255)),
         (Image.new("LA", (32, 32), (90, 255)), (90, 90, 90)),
         (Image.new("I;16", (32, 32), 0x8080), (128, 128, 128)),
-        (pictures.quarters().convert("P"), pictures.PALETTE[0]),
+        (pictures.quarters().quantize(8), pictures.PALETTE[0]),
     ],
     ids=["cmyk", "one bit", "grey and alpha", "sixteen bits", "palette"],
 )
@@ -187,10 +187,7 @@ def test_a_malformed_profile_is_ignored(profile):
 def test_compressed_text_without_end_does_no_harm():
     bomb = pictures.chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1_000_000)))
     data = pictures.plain_png(20, 20, before=bomb * 80)
-    try:
-        assert intake.clean(data).width == 20
-    except intake.Refused as refusal:
-        assert refusal.code in {"image_damaged", "image_too_complex"}
+    assert intake.clean(data).width == 20
 
 
 def test_the_largest_plain_picture_is_answered():
