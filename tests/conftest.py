@@ -59,8 +59,37 @@ def _directory():
         shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def flush_past_the_guards():
+    """Let the emptying of tables between tests pass the triggers that refuse TRUNCATE to everybody else."""
+    from django.db import connection
+    from django.db.backends.postgresql.operations import DatabaseOperations
+
+    plain = DatabaseOperations.execute_sql_flush
+
+    def flush(self, sql_list):
+        with connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+        try:
+            return plain(self, sql_list)
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SET session_replication_role = origin")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush)
+        yield
+
+
+@pytest.fixture(scope="session")
+def places():
+    """Make data directories that root's service user can reach (pytest's own `tmp_path` is private)."""
+    with contextlib.ExitStack() as made:
+        yield lambda: made.enter_context(_directory())
+
+
 @pytest.fixture
 def place_for_data():
-    """A data directory that the service user of a second instance can reach (pytest's own `tmp_path` is private)."""
+    """A data directory for an instance of the test's own, gone when the test ends."""
     with _directory() as directory:
         yield directory

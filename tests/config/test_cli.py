@@ -15,10 +15,9 @@ COMMANDS = [
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory):
+def stopped(places):
     """Run commands on a data directory where nothing runs; each starts the database and stops it again."""
-    data_dir = tmp_path_factory.mktemp("data")
-    data_dir.chmod(0o711)
+    data_dir = places()
 
     def run(*words, **variables):
         return _run(data_dir, *words, **variables)

@@ -115,15 +115,15 @@ def test_a_second_start_on_the_same_directory_says_so(gesso):
     assert beside.stderr.strip() == f"gesso: Gesso already runs on {gesso.data_dir}."
 
 
-def test_a_port_in_use_is_one_sentence(gesso, tmp_path):
-    with instance.running(tmp_path, wait=False, GESSO_PORT=str(gesso.port)) as other:
+def test_a_port_in_use_is_one_sentence(gesso, places):
+    with instance.running(places(), wait=False, GESSO_PORT=str(gesso.port)) as other:
         assert other.process.wait(15) == 1
     assert len(other.complained) == 1
     assert f"127.0.0.1:{gesso.port}" in other.complained[0]
 
 
-def test_two_instances_run_side_by_side(gesso, tmp_path):
-    with instance.running(tmp_path) as other:
+def test_two_instances_run_side_by_side(gesso, places):
+    with instance.running(places()) as other:
         assert other.well()
         assert gesso.well()
         assert other.said[0] != gesso.said[0]
@@ -180,3 +180,17 @@ def test_an_ordinary_user_runs_it_in_a_deep_directory(place_for_data, ordinary_u
         assert gesso.well()
         assert gesso.stop() == 0
     assert [part.stat().st_mode for part in (data_dir, *data_dir.parents)] == before
+
+
+def test_root_in_a_private_directory_opens_nothing_to_others(place_for_data):
+    data_dir = place_for_data / "private" / "data"
+    data_dir.parent.mkdir(mode=0o700)
+    try:
+        with instance.running(data_dir) as gesso:
+            assert gesso.well()
+            assert gesso.run("migrate").returncode == 0
+        assert stat.S_IMODE(data_dir.parent.stat().st_mode) == 0o700
+        assert (data_dir / "postgres").is_symlink() == (os.geteuid() == 0)
+    finally:
+        if (data_dir / "postgres").is_symlink():
+            shutil.rmtree((data_dir / "postgres").readlink().parent)
