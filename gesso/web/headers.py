@@ -12,7 +12,17 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-SENSORS = ("accelerometer", "camera", "display-capture", "geolocation", "gyroscope", "microphone", "midi", "payment", "usb")
+SENSORS = (
+    "accelerometer",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "microphone",
+    "midi",
+    "payment",
+    "usb",
+)
 SIGN_IN_HOSTS = {"google": "https://accounts.google.com", "github": "https://github.com"}
 PERMISSIONS = ", ".join(f"{name}=()" for name in SENSORS)
 

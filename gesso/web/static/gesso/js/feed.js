@@ -42,7 +42,7 @@ function place(html, onlyNew = false) {
 /** @param {string} url @param {boolean} [onlyNew] */
 async function fetchInto(url, onlyNew) {
   const response = await fetch(url, { headers: { "HX-Request": "true" } });
-  if (response.ok && !response.redirected) place(await response.text(), onlyNew);
+  if (response.ok && response.headers.get("X-Fragment")) place(await response.text(), onlyNew);
 }
 
 /** After every change: what ended is said, and the header counts again. */
@@ -69,7 +69,7 @@ async function send(event) {
   try {
     const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
     const response = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
-    if (response.redirected) return location.reload();
+    if (!response.headers.get("X-Fragment")) return location.reload(); // signed out, or gone
     place(await response.text());
     if (form.dataset.live === "again" && response.ok) scrollTo({ top: 0, behavior: "smooth" });
   } catch {

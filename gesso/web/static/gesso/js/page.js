@@ -74,6 +74,13 @@ function key(event) {
   act();
 }
 
+/** Signed out meanwhile: the answer is the sign-in page, which does not belong into this one. */
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, pathInfo } = /** @type {CustomEvent} */ (event).detail;
+  if (!xhr.responseURL || new URL(xhr.responseURL).pathname === new URL(pathInfo.requestPath, location.href).pathname) return;
+  event.preventDefault();
+  location.reload();
+});
 document.addEventListener("keydown", key);
 document.addEventListener("toast", (event) => {
   const said = /** @type {CustomEvent} */ (event).detail;

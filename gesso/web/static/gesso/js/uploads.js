@@ -40,7 +40,7 @@ function upload(file) {
     if (request.status === 201 && drawn) chip.replaceWith(drawn);
     else {
       chip.remove();
-      say(`${file.name}: ${request.status < 500 && drawn?.textContent ? drawn.textContent : "The upload failed. Try again."}`);
+      say(`${file.name}: ${(request.getResponseHeader("X-Fragment") && drawn?.textContent) || "The upload failed. Try again."}`);
     }
     told();
   };

@@ -1,0 +1,50 @@
+"""The bytes of images and of previews, for the session's own workspace. Whoever asks for another's gets 404."""
+
+import typing
+import uuid
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.http import require_GET
+
+from gesso.generations import queries
+from gesso.images import delivery, renditions, storage
+from gesso.library import search
+from gesso.web import access
+
+
+@require_GET
+@access.signed_in
+def serve(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
+    """Send `?variant=` of an image (the original by default); `download` gives it a name to be saved under."""
+    variant = request.GET.get("variant", "original")
+    image = search.find(request.workspace.id, image_id)
+    if image is None or variant not in renditions.VARIANTS:
+        raise Http404
+    try:
+        return delivery.respond(
+            request, image, typing.cast("renditions.Variant", variant), download="download" in request.GET
+        )
+    except storage.Missing:
+        raise Http404 from None
+    except storage.Unavailable:
+        return HttpResponse(
+            "The image can't be reached just now.\n",
+            status=503,
+            content_type="text/plain",
+            headers={"Retry-After": "5"},
+        )
+
+
+@require_GET
+@access.signed_in
+def preview(request: HttpRequest, generation_id: uuid.UUID, index: int) -> HttpResponse:
+    """Send the newest partial picture of an output that is being made; gone when it is done."""
+    found = queries.find(request.workspace.id, generation_id)
+    key = queries.preview(found, index) if found else None
+    if key is None:
+        raise Http404
+    try:
+        data = storage.current().get(key)
+    except storage.Missing:
+        raise Http404 from None  # it ended a moment ago
+    return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": "no-store"})
