@@ -186,11 +186,7 @@ def _announced(generation: Generation, delivered: int) -> str:
 def receipt(generation: Generation, outputs: list[Output], delivered: int) -> Receipt:
     """Return the money line: held while it is in hand, then what was charged and what came back."""
     if generation.ended_at is None:
-        so_far = (
-            f", {delivered} of {generation.count} delivered so far"
-            if generation.state == Generation.State.RUNNING
-            else ""
-        )
+        so_far = f", {delivered} of {generation.count} delivered so far" if delivered else ""
         return Receipt(strong=f"{wording.plural(generation.price, 'credit')} held", words=so_far)
     withdrawn = sum(output.state == Output.State.WITHDRAWN for output in outputs)
     charged = generation.hold.captured - withdrawn * generation.price_each

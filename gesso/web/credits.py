@@ -19,7 +19,7 @@ from gesso.core import catalog, ids
 from gesso.credits import allowances, queries
 from gesso.credits.models import CreditEntry
 from gesso.generations.models import Generation, Output
-from gesso.web import access, wording
+from gesso.web import access, fragments, wording
 
 PAGE = 50  # lines of the statement
 METER_WIDTH = 1000  # units of the meter's drawing, with a gap of GAP between its parts
@@ -91,7 +91,7 @@ def _balance(found: queries.Balance) -> Balance:
 @access.signed_in
 def balance_fragment(request: HttpRequest) -> HttpResponse:
     """The balance by itself, as the page asks for it when it changed."""
-    return render(request, "credits/_balance.html", {"balance": balance(request.workspace.id)})
+    return fragments.draw(request, "credits/_balance.html", {"balance": balance(request.workspace.id)})
 
 
 @require_GET

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from gesso.accounts import workspaces
 from gesso.core import catalog, ids
 from gesso.images import intake, storage, uploads
 from gesso.images.models import Image
-from gesso.web import access
+from gesso.web import access, fragments
 
 ROLES = {"subject": "Subject", "style": "Style", "layout": "Layout", "product": "Product"}
 RECENT = 60  # pictures offered in the dialog
@@ -69,7 +68,7 @@ def tray(request: HttpRequest) -> HttpResponse:
         return _upload(request)
     most = catalog.current().limits.references
     wanted = [read(text) for text in request.GET.getlist("reference")[:most]]
-    return render(request, "studio/_chips.html", {"chips": chips(request.workspace.id, wanted)})
+    return fragments.draw(request, "studio/_chips.html", {"chips": chips(request.workspace.id, wanted)})
 
 
 def _upload(request: HttpRequest) -> HttpResponse:
@@ -87,11 +86,11 @@ def _upload(request: HttpRequest) -> HttpResponse:
         return _refused(request, str(refusal), 429 if isinstance(refusal, uploads.QuotaExceeded) else 422)
     except storage.Unavailable:
         return _refused(request, "The picture could not be stored just now. Try again in a minute.", 503)
-    return render(request, "studio/_chips.html", {"chips": [_chip(image.id, "", 1)]}, status=201)
+    return fragments.draw(request, "studio/_chips.html", {"chips": [_chip(image.id, "", 1)]}, status=201)
 
 
 def _refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
-    return render(request, "studio/_refused.html", {"sentence": sentence}, status=status)
+    return fragments.draw(request, "studio/_refused.html", {"sentence": sentence}, status=status)
 
 
 @require_GET
@@ -104,4 +103,4 @@ def picker(request: HttpRequest) -> HttpResponse:
          "width": str(row.width), "height": str(row.height)}
         for place, row in enumerate(rows, start=1)
     ]  # fmt: skip
-    return render(request, "studio/_picker.html", {"pictures": pictures})
+    return fragments.draw(request, "studio/_picker.html", {"pictures": pictures})

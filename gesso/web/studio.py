@@ -19,7 +19,7 @@ from gesso.core import catalog, ids
 from gesso.credits import allowances, ledger
 from gesso.generations import lifecycle, queries, spec, submission
 from gesso.generations.models import Generation
-from gesso.web import access, cards, composer
+from gesso.web import access, cards, composer, fragments
 from gesso.web import credits as credit_pages
 
 PAGE = 24  # cards
@@ -142,9 +142,7 @@ def _answer(request: HttpRequest, made: Sequence[Generation], refusal: Refusal |
         "mistakes": composer.sentences(mistakes),
         "refusal": composer.refusal_words(mistakes, refusal.sentence if refusal else ""),
     }
-    response = render(request, "studio/_answer.html", context, status=refusal.status if refusal else 200)
-    response["X-Fragment"] = "1"
-    return response
+    return fragments.draw(request, "studio/_answer.html", context, status=refusal.status if refusal else 200)
 
 
 @require_GET
@@ -153,7 +151,7 @@ def feed(request: HttpRequest) -> HttpResponse:
     """The newest cards, or those after `cursor`, as a fragment; without JavaScript the whole page begins there."""
     if not request.htmx:
         return redirect(f"/studio?cursor={request.GET.get('cursor', '')}")
-    return render(request, "studio/_feed.html", _feed(request, request.GET.get("cursor", "")))
+    return fragments.draw(request, "studio/_feed.html", _feed(request, request.GET.get("cursor", "")))
 
 
 def _feed(request: HttpRequest, cursor: str) -> dict[str, object]:
@@ -195,7 +193,7 @@ def _card(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
     found = queries.find(request.workspace.id, generation_id)
     if found is None:
         raise Http404
-    return render(request, "studio/_card.html", {"card": _cards([found])[0]})
+    return fragments.draw(request, "studio/_card.html", {"card": _cards([found])[0]})
 
 
 @require_POST

@@ -57,7 +57,7 @@ function announce() {
   }
 }
 
-/** Cancel, retry and the like: the answer is a fragment. The same press twice sends the same id, so nothing is made twice.
+/** Cancel, retry and the like. The same press twice sends the same id: nothing is made twice.
  * @param {SubmitEvent} event */
 async function send(event) {
   const form = /** @type {HTMLFormElement} */ (event.target);

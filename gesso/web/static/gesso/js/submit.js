@@ -63,8 +63,9 @@ async function send(event) {
   try {
     const response = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
     sent.answered = true;
-    if (response.redirected) return location.assign("/studio"); // signed out meanwhile: the draft waits
     const drawn = response.headers.get("X-Fragment") ? await response.text() : "";
+    // Signed out, or the page is too old: a new one brings the draft back.
+    if (!drawn && (response.redirected || [401, 403].includes(response.status))) return location.assign("/studio");
     if (!drawn) return refuse(`Gesso could not take this (${response.status}). Nothing was held. Your prompt is kept.`);
     document.dispatchEvent(new CustomEvent("fragment", { detail: drawn }));
     showMistakes();
