@@ -60,16 +60,33 @@ def _wish(number: signal.Signals, parent: int) -> Callable[[], None]:
     return ask_the_kernel
 
 
-_pipe: list[int] = []  # the end that only this process holds; closed by its death
+_pipe: list[int] = []  # the second end is held by this process alone, and closed by its death
+_guards: dict[int, subprocess.Popen[bytes]] = {}  # by the pid they guard
+_GUARD = (
+    'read -r _; [ "$(ps -o ppid= -p "$1" | tr -d " ")" = 1 ] && kill -s "$2" "$1"'  # 1: whoever lost a parent has it
+)
 
 
 def _guard(pid: int, number: signal.Signals) -> None:
-    """Start a process that signals `pid` once this process is gone, and goes away itself when `pid` does."""
+    """Start a process that signals `pid` once this process is gone; end the guards of children that have ended."""
     if not _pipe:
         _pipe.extend(os.pipe())
-    script = 'read -r _ <&0; [ "$(ps -o ppid= -p "$1" | tr -d " ")" = 1 ] && kill -s "$2" "$1"'
-    subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", script, "gesso-guard", str(pid), number.name.removeprefix("SIG")],
+    for guarded in [guarded for guarded in _guards if not _exists(guarded)]:
+        guard = _guards.pop(guarded)
+        guard.kill()
+        guard.wait()
+    _guards[pid] = subprocess.Popen(  # noqa: S603 (the arguments are our own)
+        ["/bin/sh", "-c", _GUARD, "gesso-guard", str(pid), number.name.removeprefix("SIG")],
         stdin=_pipe[0],
         process_group=0,
     )
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it changed its user
+        return True
+    return True
