@@ -13,6 +13,7 @@ import tempfile
 
 import django
 import pytest
+from django.conf import settings
 
 from gesso.config import embedded
 
@@ -34,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "GESSO_SECRET_KEY": "a key for tests, the same in every run",
         "DJANGO_SETTINGS_MODULE": "gesso.config.settings",
     }
+    # Pages are drawn without collecting static files first; a running instance does collect them.
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.STATIC_ROOT.mkdir()
     django.setup()
 
 
