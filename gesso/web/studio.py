@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -160,7 +161,14 @@ def _feed(request: HttpRequest, cursor: str) -> dict[str, object]:
     except queries.BadCursor as bad:
         raise BadRequest(str(bad)) from bad
     drawn = _cards(found.rows)
-    return {"cards": drawn, "next_cursor": found.next_cursor, "first_page": not cursor, "in_hand": _in_hand(drawn)}
+    sprite = static("gesso/icons.svg")  # plain: it is placed a hundred times
+    return {
+        "sprite": sprite,
+        "cards": drawn,
+        "next_cursor": found.next_cursor,
+        "first_page": not cursor,
+        "in_hand": _in_hand(drawn),
+    }
 
 
 def _in_hand(drawn: Sequence[cards.Card]) -> str:

@@ -81,8 +81,8 @@ def test_a_running_card_counts_and_shows_each_output_as_it_lands():
     drawn = card("running", "delivered", "preview", "open", "provider_no_answer")
     assert drawn.elapsed == "24"
     assert [tile.state for tile in drawn.tiles] == ["done", "preview", "waiting", "missing"]
-    assert drawn.tiles[1].src == f"/generations/{drawn.id}/previews/1?n=2"
-    assert drawn.tiles[1].alt == ""
+    assert f'src="/generations/{drawn.id}/previews/1?n=2"' in drawn.tiles[1].picture
+    assert 'alt=""' in drawn.tiles[1].picture
     assert drawn.tiles[3].note == "Will not be charged"
     assert (drawn.receipt.strong, drawn.receipt.words) == ("16 credits held", ", 1 of 4 delivered so far")
     assert drawn.announcement == ""
@@ -97,7 +97,7 @@ def test_a_done_card_says_what_was_charged():
         "",
     )
     assert drawn.announcement == "2 of 2 images delivered: Three pears in a stoneware bowl"
-    assert drawn.tiles[1].alt == "Three pears in a stoneware bowl (2 of 2)"
+    assert 'alt="Three pears in a stoneware bowl (2 of 2)"' in drawn.tiles[1].picture
     assert drawn.missing == ""
 
 
@@ -159,15 +159,23 @@ def test_a_canceled_card_keeps_what_was_delivered():
 def test_what_may_not_be_seen_has_no_address():
     drawn = card("succeeded", "delivered", "trashed", "output_withheld")
     assert [tile.state for tile in drawn.tiles] == ["done", "missing", "withheld"]
-    assert [bool(tile.src) for tile in drawn.tiles] == [True, False, False]
+    assert [bool(tile.picture) for tile in drawn.tiles] == [True, False, False]
 
 
 def test_a_picture_is_offered_in_the_sizes_that_exist():
-    small = cards.picture(Image(id=uuid.UUID(int=1), width=300, height=200), index="0", alt="", sizes="")
-    large = cards.picture(Image(id=uuid.UUID(int=1), width=1024, height=1536), index="0", alt="", sizes="")
-    assert small.srcset == ""
-    assert large.srcset.endswith("variant=preview 853w")
-    assert "variant=thumb 320w" in large.srcset
+    small = cards.picture(Image(id=uuid.UUID(int=1), width=300, height=200), alt="", sizes="50vw")
+    large = cards.picture(Image(id=uuid.UUID(int=1), width=1024, height=1536), alt="", sizes="50vw")
+    among_four = cards.picture(Image(id=uuid.UUID(int=1), width=1024, height=1536), alt="")
+    assert "srcset" not in small
+    assert "variant=preview 853w" in large
+    assert "variant=thumb 320w" in large
+    assert "srcset" not in among_four
+
+
+def test_what_was_typed_is_escaped_in_a_pictures_attributes():
+    drawn = card("succeeded", "delivered", prompt="'\"><script>x</script>")
+    assert "<script>" not in drawn.tiles[0].picture
+    assert "&quot;&gt;&lt;script&gt;" in drawn.tiles[0].picture
 
 
 def test_a_card_asks_the_database_nothing():

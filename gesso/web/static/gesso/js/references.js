@@ -60,7 +60,7 @@ async function add(wanted) {
   if (!fitting.length) return;
   const query = new URLSearchParams(fitting.map((each) => ["reference", each]));
   const response = await fetch(`/studio/references?${query}`, { headers: { "HX-Request": "true" } });
-  if (!response.ok || !response.headers.get("X-Fragment")) return say("That picture could not be added. Try again.");
+  if (!response.ok || !response.headers.get("X-Fragment")) return say("It could not be added. Try again.");
   const drawn = new DOMParser().parseFromString(await response.text(), "text/html");
   tray.querySelector("[data-add]")?.before(...drawn.body.children);
   changed();
@@ -75,7 +75,7 @@ document.addEventListener("click", (event) => {
   const chip = /** @type {HTMLElement | null} */ (target.closest("[data-tray] li"));
   if (use) {
     event.preventDefault();
-    add([`${use.dataset.use}:`]);
+    add([`${use.dataset.use || use.getAttribute("href")?.split("=")[1]}:`]);
     picker.close();
   } else if (target.closest("[data-pick]")) {
     picker.showModal();
