@@ -60,7 +60,7 @@ async function add(wanted) {
   if (!fitting.length) return;
   const query = new URLSearchParams(fitting.map((each) => ["reference", each]));
   const response = await fetch(`/studio/references?${query}`, { headers: { "HX-Request": "true" } });
-  if (!response.ok || !response.headers.get("X-Fragment")) return say("It could not be added. Try again.");
+  if (!response.ok || !response.headers.get("X-Fragment")) return say("Could not be added. Try again.");
   const drawn = new DOMParser().parseFromString(await response.text(), "text/html");
   tray.querySelector("[data-add]")?.before(...drawn.body.children);
   changed();
