@@ -18,6 +18,7 @@ from gesso.web import wording
 
 THUMB_SIDE, PREVIEW_SIDE = 480, 1280  # longest sides of the renditions, in pixels
 ALT_LETTERS = 48
+CARD_LETTERS = 400  # more than the two lines that a card shows
 BLOCKED_CODES = frozenset({"moderation_blocked", "output_withheld"})
 QUALITIES = {"low": "Low", "medium": "Medium", "high": "High"}
 
@@ -69,7 +70,7 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """Everything `_card.html` places. `order` sorts cards newest first; `state` is the word of a `.state` mark."""
+    """Everything `_card.html` places. `prompt` is cut; `order` sorts; `state` is the word of a `.state` mark."""
 
     id: str
     url: str
@@ -113,7 +114,7 @@ def of(generation: Generation, *, now: datetime.datetime, place: int = 0) -> Car
         state_words=words,
         elapsed=_elapsed(generation, now),
         at=wording.moment(generation.created_at, now),
-        prompt=generation.prompt,
+        prompt=wording.first_words(generation.prompt, CARD_LETTERS),
         ratio=generation.aspect_ratio,
         pixels=f"{generation.width} {wording.TIMES} {generation.height}",
         quality=QUALITIES[generation.quality],

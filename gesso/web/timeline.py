@@ -66,6 +66,7 @@ def page(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
         "tries": [_try(attempt) for attempt in queries.attempts(generation)],
         "receipt": _receipt(generation),
         "pictures": [tile for tile in card.tiles if tile.state == "done"],
+        "prompt": generation.prompt,
         "background": generation.background,
         "format": generation.format.upper(),
         "mail": mail(generation, request.user.email, request.workspace.name),

@@ -181,3 +181,9 @@ def test_what_was_typed_is_escaped_in_a_pictures_attributes():
 def test_a_card_asks_the_database_nothing():
     # No database mark: pytest-django refuses any query here.
     assert card("succeeded", "delivered", references=5).model == "GPT Image 2"
+
+
+def test_a_long_prompt_is_cut_so_that_a_page_of_cards_stays_small():
+    drawn = card("succeeded", "delivered", prompt="A very long prompt, " * 1000)
+    assert len(drawn.prompt) <= cards.CARD_LETTERS + 1
+    assert drawn.prompt.startswith("A very long prompt, A very")

@@ -97,3 +97,9 @@ def test_the_balance_by_itself(browser, who):
     assert 'data-available="100"' in text(browser.get("/credits/balance"))
     world.submit(who)
     assert 'data-available="96"' in text(browser.get("/credits/balance"))
+
+
+def test_a_long_prompt_is_whole_on_its_own_page(browser, who):
+    generation = world.submit(who, "pear " * 1000 + "end")
+    assert "pear end</p>" in text(browser.get(f"/generations/{generation.id}"))
+    assert "pear end" not in text(browser.get("/studio"))
