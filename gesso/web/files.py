@@ -1,6 +1,5 @@
 """The bytes of images and of previews, for the session's own workspace. Whoever asks for another's gets 404."""
 
-import typing
 import uuid
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -21,9 +20,7 @@ def serve(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
     if image is None or variant not in renditions.VARIANTS:
         raise Http404
     try:
-        return delivery.respond(
-            request, image, typing.cast("renditions.Variant", variant), download="download" in request.GET
-        )
+        return delivery.respond(request, image, variant, download="download" in request.GET)
     except storage.Missing:
         raise Http404 from None
     except storage.Unavailable:

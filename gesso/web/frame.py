@@ -124,7 +124,7 @@ def theme(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("theme", "")
     if chosen not in {value for value, _icon, _words in THEMES}:
         return HttpResponse(status=400)
-    User.objects.filter(pk=request.user.pk).update(theme=chosen)
+    User.objects.filter(email=request.user.get_username()).update(theme=chosen)
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204)
     back = request.POST.get("next", "")

@@ -37,6 +37,9 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if "public" in response.get("Cache-Control", "") and response.get("Vary") == "Cookie":
+            # The check of forms looks into the session of every request; a public page says the same to everybody.
+            del response.headers["Vary"]
         return response
 
     return add

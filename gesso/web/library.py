@@ -24,7 +24,7 @@ from gesso.library import trash as bin_
 from gesso.web import access, pictures
 
 PAGE = 60  # images
-ORIGINS = (("", "All"), (Image.Origin.OUTPUT, "Made here"), (Image.Origin.UPLOAD, "Uploaded"))
+ORIGINS = (("", "All"), (Image.Origin.OUTPUT, "Made"), (Image.Origin.UPLOAD, "Uploaded"))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

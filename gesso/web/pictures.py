@@ -7,6 +7,7 @@ from gesso.images.models import Image
 from gesso.web import wording
 
 THUMB_SIDE, PREVIEW_SIDE = 480, 1280  # longest sides of the renditions, in pixels
+UNKNOWN = "#888888"  # the colour of an image that nobody has looked at yet
 ROW_REM = 13  # the wall's row height at its middle density, as in library.css
 # The shapes that frame.css knows: no inline style may say an exact one.
 SHAPES = {
@@ -47,7 +48,7 @@ def of(image: Image) -> Picture:
         width=str(image.width),
         height=str(image.height),
         shape=shape(image.width, image.height),
-        colour=image.placeholder,
+        colour="" if image.placeholder == UNKNOWN else image.placeholder,
         alt=described(image),
         favourite=image.favourite_at is not None,
         download=f"{page}/file?download=1",

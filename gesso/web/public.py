@@ -80,6 +80,7 @@ def _shared(path: str) -> dict[str, Any]:
         "prices": Prices(low=f"{table.prices.low}", medium=f"{table.prices.medium}", high=f"{table.prices.high}"),
         "low": wording.plural(table.prices.low, "credit"),
         "daily": wording.plural(daily, "free credit") if daily else "",
+        "daily_credits": wording.plural(daily, "credit"),
         "most_references": table.limits.references,
     }
 
@@ -91,7 +92,7 @@ def _row(model: catalog.Model, prices: catalog.Prices) -> ModelRow:
         prices=[
             str(model.price(quality, prices)) if quality in model.qualities else ""
             for quality in ("low", "medium", "high")
-        ],  # fmt: skip
+        ],
         shapes=", ".join(model.sizes),
         references=f"up to {model.references}" if model.references else "none",
     )
