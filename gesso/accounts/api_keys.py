@@ -27,8 +27,8 @@ def create(workspace: Workspace, user: User, name: str) -> tuple[ApiKey, str]:
 def find(secret: str) -> ApiKey | None:
     """Return the active key with this secret, or None: the same work and answer for unknown, revoked and malformed.
 
-    The look-up is by the SHA-256 of 256 random bits, so its timing tells nothing about other keys. A key is dead with its
-    person's account. `last_used_at` moves at most once a minute.
+    The look-up is by the SHA-256 of 256 random bits, so its timing tells nothing about other keys. A key is dead
+    with its person's account. `last_used_at` moves at most once a minute.
     """
     key = (
         ApiKey.objects.select_related("workspace", "user")

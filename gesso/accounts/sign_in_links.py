@@ -1,6 +1,7 @@
 """One-time links: the owner link that claims a fresh install, and links that sign one person in.
 
-The secret has 256 bits and is kept only as its SHA-256. Looking at a link never uses it up; posting its form does, once.
+The secret has 256 bits and is kept only as its SHA-256. Looking at a link never uses it up; posting its
+form does, once.
 """
 
 import datetime

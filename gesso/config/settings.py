@@ -27,6 +27,14 @@ ALLOWED_HOSTS += sorted({_base.hostname or "", GESSO.host, "127.0.0.1", "localho
 CSRF_TRUSTED_ORIGINS = [GESSO.base_url]
 
 INSTALLED_APPS = [
+    # Ours come first, so that our templates are found before those of the libraries.
+    "gesso.accounts",
+    "gesso.credits",
+    "gesso.images",
+    "gesso.generations",
+    "gesso.web",
+    "gesso.api",
+    "gesso.staff",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -43,13 +51,6 @@ INSTALLED_APPS = [
     *(["allauth.socialaccount.providers.github"] if GESSO.github else []),
     "django_htmx",
     "procrastinate.contrib.django",
-    "gesso.accounts",
-    "gesso.credits",
-    "gesso.images",
-    "gesso.generations",
-    "gesso.web",
-    "gesso.api",
-    "gesso.staff",
 ]
 
 MIDDLEWARE = [
@@ -63,7 +64,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -118,6 +118,66 @@ def pool_connections(threads: int) -> None:
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "gesso.accounts.passwords.NotTooLong"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/studio"
+ACCOUNT_ADAPTER = "gesso.web.account.registration.Adapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SECURE else "http"
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "5/m/key,20/h/ip",
+    "signup": "5/h/ip",
+    "reset_password": "3/h/key,20/h/ip",
+    "request_login_code": "3/m/key,20/h/ip",
+}
+ALLAUTH_TRUSTED_PROXY_COUNT = len(GESSO.trusted_proxies)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SECURE  # browsers themselves allow it on localhost only
+MFA_TOTP_ISSUER = "Gesso"
+SOCIALACCOUNT_PROVIDERS = {
+    name: {"APPS": [{"client_id": pair[0], "secret": pair[1], "key": ""}], "EMAIL_AUTHENTICATION": True}
+    for name, pair in (("google", GESSO.google), ("github", GESSO.github))
+    if pair
+}
+SOCIALACCOUNT_LOGIN_ON_GET = False
+
+# Limits on attempts count for all web processes together, so they stand in the database.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "attempts"}}
+
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if GESSO.email_url else 'console'}.EmailBackend"
+_mail = urllib.parse.urlsplit(GESSO.email_url)
+EMAIL_HOST, EMAIL_PORT = _mail.hostname or "localhost", _mail.port or (465 if _mail.scheme == "smtps" else 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = (
+    urllib.parse.unquote(_mail.username or ""),
+    urllib.parse.unquote(_mail.password or ""),
+)
+EMAIL_USE_SSL = _mail.scheme == "smtps"
+EMAIL_USE_TLS = not EMAIL_USE_SSL and _mail.port not in {25, 1025}
+EMAIL_TIMEOUT = 20  # seconds
+DEFAULT_FROM_EMAIL = GESSO.email_from
 
 USE_TZ = True
 TIME_ZONE = GESSO.timezone

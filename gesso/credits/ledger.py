@@ -1,8 +1,8 @@
 """The ledger: every movement of credits, and nothing else moves them.
 
-Each verb locks the workspace's account row first, changes grants, holds and debt, and writes one entry for each movement
-from bucket to bucket, in the caller's transaction. A hold ends once, with `settle`. Nothing is ever updated to "fix" a
-balance; the constraints of `models` and the triggers of the migration refuse whatever would not add up.
+Each verb locks the workspace's account row first, changes grants, holds and debt, and writes one entry for each
+movement from bucket to bucket, in the caller's transaction. A hold ends once, with `settle`. Nothing is ever updated to
+"fix" a balance; the constraints of `models` and the triggers of the migration refuse whatever would not add up.
 
 Burn order: soonest-expiring first, ties free before paid (`priority`), then oldest.
 """
@@ -51,7 +51,7 @@ class HoldClosed(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Settlement:
-    """How a hold ended: credits captured, released, and of the released those granted anew because their grant had expired."""
+    """How a hold ended: credits captured, released, and of the released those granted anew after their grant expired."""
 
     captured: int
     released: int
@@ -86,6 +86,8 @@ def grant(
     books = _Books.open(workspace_id)
     known = CreditGrant.objects.filter(reference=reference).first()
     if known:
+        if known.workspace_id != workspace_id:
+            raise ValueError(f"the reference {reference} belongs to a grant of another workspace")
         books.close()
         return known
     return books.grant(Source(source), amount, reference, expires_at, actor, reason)
@@ -130,7 +132,7 @@ def settle(hold_id: int, *, captured: int, by_member: bool = False, actor: str =
     member canceled (`by_member`) or it was a make-good grant itself: else daily credits could be carried over for ever.
     Raises HoldClosed on a second call, ValueError for a capture outside 0 to the hold's amount.
     """
-    books = _Books.open(CreditHold.objects.values_list("workspace_id", flat=True).get(id=hold_id))
+    books = _Books.open_where(workspace__credit_holds=hold_id)
     held = CreditHold.objects.get(id=hold_id)
     if held.state == CreditHold.State.CLOSED:
         raise HoldClosed(f"The hold {held.reference} has ended already.")
@@ -165,8 +167,11 @@ def give_back(hold_id: int, *, amount: int, reference: str, reason: str, actor: 
 
     Bounded by what was captured and not returned yet; the same `reference` again changes nothing. Returns how many.
     """
-    books = _Books.open(CreditHold.objects.values_list("workspace_id", flat=True).get(id=hold_id))
+    if amount < 1:
+        raise ValueError(f"cannot give back {amount} credits")
+    books = _Books.open_where(workspace__credit_holds=hold_id)
     if CreditEntry.objects.filter(reference=reference, kind=Kind.RETURN).exists():
+        books.close()
         return 0
     held = CreditHold.objects.get(id=hold_id)
     left = amount
@@ -185,23 +190,28 @@ def give_back(hold_id: int, *, amount: int, reference: str, reason: str, actor: 
 
 @transaction.atomic
 def revoke(grant_id: int, *, reference: str, reason: str, actor: str) -> Revocation:
-    """Take a grant back (a refund, a lost dispute): what is left of it is revoked, what was spent or is held becomes debt.
+    """Take a grant back (a refund, a lost dispute): what is left is revoked, what was spent or is held becomes debt.
 
-    The same `reference` again changes nothing.
+    The same `reference` again changes nothing, and another one never takes more than the grant was of: what came back
+    to it after its debt was written down has been paid for.
     """
-    books = _Books.open(CreditGrant.objects.values_list("workspace_id", flat=True).get(id=grant_id))
+    books = _Books.open_where(workspace__credit_grants=grant_id)
     if CreditEntry.objects.filter(reference=reference, kind__in=[Kind.REVOKE, Kind.DEBT]).exists():
+        books.close()
         return Revocation(0, 0)
     lot = CreditGrant.objects.get(id=grant_id)
     owed_before = sum(CreditEntry.objects.filter(grant_id=grant_id, kind=Kind.DEBT).values_list("amount", flat=True))
-    owed = lot.spent + lot.held - owed_before
-    if lot.available:
-        CreditGrant.objects.filter(id=grant_id).update(available=0, revoked=F("revoked") + lot.available)
-        books.note(Kind.REVOKE, grant_id, lot.available, reference=reference, actor=actor, reason=reason)
-    if owed > 0:
-        books.owe(grant_id, owed, reference, actor, reason)
+    due = max(lot.amount - lot.expired - lot.revoked - owed_before, 0)
+    revoked = min(lot.available, due)
+    if revoked:
+        CreditGrant.objects.filter(id=grant_id).update(
+            available=F("available") - revoked, revoked=F("revoked") + revoked
+        )
+        books.note(Kind.REVOKE, grant_id, revoked, reference=reference, actor=actor, reason=reason)
+    if due > revoked:
+        books.owe(grant_id, due - revoked, reference, actor, reason)
     books.close()
-    return Revocation(lot.available, max(owed, 0))
+    return Revocation(revoked, due - revoked)
 
 
 def expire_due(workspace_id: uuid.UUID | None) -> int:
@@ -219,7 +229,7 @@ def expire_due(workspace_id: uuid.UUID | None) -> int:
 
 
 class _Books:
-    """One workspace's ledger, open for one write: the account locked, due grants expired, entries gathered until `close`."""
+    """One workspace's ledger, open for one write: account locked, due grants expired, entries gathered until `close`."""
 
     def __init__(self, account: CreditAccount, now: datetime.datetime) -> None:
         self.account = account
@@ -238,9 +248,18 @@ class _Books:
         if account is None:
             CreditAccount.objects.bulk_create([CreditAccount(workspace_id=workspace_id)], ignore_conflicts=True)
             account = locked.get()
+        return cls._opened(account)
+
+    @classmethod
+    def open_where(cls, **whose: int) -> "_Books":
+        """Open the books of the workspace that has this hold or grant, in one step."""
+        return cls._opened(CreditAccount.objects.select_for_update(of=("self",)).get(**whose))
+
+    @classmethod
+    def _opened(cls, account: CreditAccount) -> "_Books":
         books = cls(account, clock.now())
         lots = list(
-            CreditGrant.objects.filter(workspace_id=workspace_id, available__gt=0).order_by(
+            CreditGrant.objects.filter(workspace_id=account.workspace_id, available__gt=0).order_by(
                 F("expires_at").asc(nulls_last=True), "priority", "created_at", "id"
             )
         )
@@ -263,12 +282,7 @@ class _Books:
             priority=PRIORITIES[source.value], expires_at=expires_at, reference=reference, created_at=self.now,
         )  # fmt: skip
         self.note(Kind.GRANT, made.id, amount, reference=reference, actor=actor, reason=reason)
-        if source.value in PAID and self.account.debt:
-            repaid = min(amount, self.account.debt)
-            CreditGrant.objects.filter(id=made.id).update(available=F("available") - repaid, spent=F("spent") + repaid)
-            CreditAccount.objects.filter(workspace_id=self.workspace_id).update(debt=F("debt") - repaid)
-            self.account.debt -= repaid
-            self.note(Kind.REPAY, made.id, repaid, reference=reference, actor=actor, reason="Repays what was owed.")
+        if self._repay(made, amount, reference=reference, actor=actor):
             made.refresh_from_db()
         self.close()
         return made
@@ -279,13 +293,14 @@ class _Books:
         amount: int,
         reference: str,
         held: CreditHold,
-        by_member: bool,  # noqa: FBT001 (passed on)
+        by_member: bool,
     ) -> int:
-        """See to credits that came back to `lot`: if it expired meanwhile they expire, and may be made good.
+        """See to credits that came back to `lot`: from a paid one they first repay debt, as a new grant would.
 
-        Returns the credits granted anew.
+        What remains expires if the lot did meanwhile, and may be made good. Returns the credits granted anew.
         """
-        if not self._expire(lot.id, amount, lot.expires_at):
+        amount -= self._repay(lot, amount, hold=held)
+        if not amount or not self._expire(lot.id, amount, lot.expires_at):
             return 0
         if by_member or lot.source == Source.MAKE_GOOD:
             return 0
@@ -327,6 +342,19 @@ class _Books:
         """Write the gathered entries in their order."""
         CreditEntry.objects.bulk_create(self._entries)
         self._entries = []
+
+    def _repay(
+        self, lot: CreditGrant, amount: int, *, hold: CreditHold | None = None, reference: str = "", actor: str = ""
+    ) -> int:
+        repaid = min(amount, self.account.debt) if lot.source in PAID else 0
+        if repaid:
+            CreditGrant.objects.filter(id=lot.id).update(available=F("available") - repaid, spent=F("spent") + repaid)
+            CreditAccount.objects.filter(workspace_id=self.workspace_id).update(debt=F("debt") - repaid)
+            self.account.debt -= repaid
+            self.note(
+                Kind.REPAY, lot.id, repaid, hold=hold, reference=reference, actor=actor, reason="Repays what was owed."
+            )
+        return repaid
 
     def _expire(self, grant_id: int, amount: int, expires_at: datetime.datetime | None) -> bool:
         if expires_at is None or expires_at > self.now:

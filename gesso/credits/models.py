@@ -11,7 +11,7 @@ from gesso.accounts.models import Workspace
 
 
 class CreditAccount(models.Model):
-    """The row that every write of a workspace's ledger locks first. `debt`: credits taken back that were already spent."""
+    """The row that every write of a workspace's ledger locks first. `debt`: credits taken back that had been spent."""
 
     workspace = models.OneToOneField(
         Workspace, primary_key=True, on_delete=models.PROTECT, related_name="credit_account"
@@ -124,8 +124,8 @@ class HoldPart(models.Model):
 class CreditEntry(models.Model):
     """One movement of `amount` credits of a grant from one bucket to another; append-only.
 
-    `debt` moves stand beside the grants: from `debt` when credits were taken back that had been spent, back to it when a
-    paid grant repays. `balance_after` is the workspace's available after the movement.
+    `debt` moves stand beside the grants: from `debt` when credits were taken back that had been spent, back to it when
+    a paid grant repays. `balance_after` is the workspace's available after the movement.
     """
 
     class Bucket(models.TextChoices):

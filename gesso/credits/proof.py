@@ -1,4 +1,4 @@
-"""The books, proved: whether entries, grants, holds and debt say the same. Each function returns the rows that don't."""
+"""The books, proved: whether entries, grants, holds and debt say the same. Each function returns what doesn't."""
 
 from django.db import connection
 
@@ -22,11 +22,17 @@ WHERE told.amount <> coalesce(moved.amount, 0)
 """
 _WALLETS = """
 WITH last AS (
-    SELECT DISTINCT ON (workspace_id) workspace_id, balance_after FROM credits_creditentry ORDER BY workspace_id, id DESC
+    SELECT DISTINCT ON (workspace_id) workspace_id, balance_after FROM credits_creditentry
+    ORDER BY workspace_id, id DESC
 )
 SELECT last.workspace_id, last.balance_after, coalesce(sum(lot.available), 0) FROM last
 LEFT JOIN credits_creditgrant AS lot ON lot.workspace_id = last.workspace_id
 GROUP BY last.workspace_id, last.balance_after HAVING last.balance_after <> coalesce(sum(lot.available), 0)
+"""
+_OWNERS = """
+SELECT entry.id, entry.workspace_id FROM credits_creditentry AS entry
+JOIN credits_creditgrant AS lot ON lot.id = entry.grant_id LEFT JOIN credits_credithold AS hold ON hold.id = entry.hold_id
+WHERE entry.workspace_id <> lot.workspace_id OR entry.workspace_id <> hold.workspace_id
 """
 _RUNNING = """
 SELECT id, balance_after, expected FROM (
@@ -38,7 +44,8 @@ SELECT id, balance_after, expected FROM (
 _DEBT = """
 SELECT account.workspace_id, account.debt, coalesce(sum(
     CASE entry.kind WHEN 'debt' THEN entry.amount WHEN 'repay' THEN -entry.amount ELSE 0 END), 0)
-FROM credits_creditaccount AS account LEFT JOIN credits_creditentry AS entry ON entry.workspace_id = account.workspace_id
+FROM credits_creditaccount AS account
+LEFT JOIN credits_creditentry AS entry ON entry.workspace_id = account.workspace_id
 GROUP BY account.workspace_id, account.debt
 HAVING account.debt <> coalesce(sum(
     CASE entry.kind WHEN 'debt' THEN entry.amount WHEN 'repay' THEN -entry.amount ELSE 0 END), 0)
@@ -58,17 +65,32 @@ HAVING hold.amount <> coalesce(sum(part.amount), 0) OR hold.captured <> coalesce
     OR hold.state = 'open' AND hold.captured + hold.released <> 0
 """
 _HOLD_ENTRIES = """
-SELECT hold.reference, hold.captured, coalesce(sum(entry.amount) FILTER (WHERE entry.kind = 'capture'), 0),
-       hold.released, coalesce(sum(entry.amount) FILTER (WHERE entry.kind = 'release'), 0)
-FROM credits_credithold AS hold LEFT JOIN credits_creditentry AS entry ON entry.hold_id = hold.id
-GROUP BY hold.id
-HAVING hold.captured <> coalesce(sum(entry.amount) FILTER (WHERE entry.kind = 'capture'), 0)
-    OR hold.released <> coalesce(sum(entry.amount) FILTER (WHERE entry.kind = 'release'), 0)
-    OR hold.amount <> coalesce(sum(entry.amount) FILTER (WHERE entry.kind = 'hold'), 0)
+SELECT hold.reference, hold.amount, hold.captured, hold.released, moved.held, moved.captured, moved.released
+FROM credits_credithold AS hold CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount) FILTER (WHERE kind = 'hold'), 0) AS held,
+           coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS captured,
+           coalesce(sum(amount) FILTER (WHERE kind = 'release'), 0) AS released
+    FROM credits_creditentry WHERE hold_id = hold.id
+) AS moved
+WHERE (hold.amount, hold.captured, hold.released) <> (moved.held, moved.captured, moved.released)
+"""
+_PART_ENTRIES = """
+SELECT hold.reference, part.grant_id, part.amount, part.captured, part.released, part.returned,
+       moved.held, moved.captured, moved.released, moved.returned
+FROM credits_holdpart AS part JOIN credits_credithold AS hold ON hold.id = part.hold_id CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount) FILTER (WHERE kind = 'hold'), 0) AS held,
+           coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS captured,
+           coalesce(sum(amount) FILTER (WHERE kind = 'release'), 0) AS released,
+           coalesce(sum(amount) FILTER (WHERE kind = 'return'), 0) AS returned
+    FROM credits_creditentry WHERE hold_id = part.hold_id AND grant_id = part.grant_id
+) AS moved
+WHERE (part.amount, part.captured, part.released, part.returned)
+    <> (moved.held, moved.captured, moved.released, moved.returned)
 """
 _HELD = """
-SELECT lot.id, lot.held, coalesce(sum(part.amount) FILTER (WHERE hold.state = 'open'), 0) FROM credits_creditgrant AS lot
-LEFT JOIN credits_holdpart AS part ON part.grant_id = lot.id LEFT JOIN credits_credithold AS hold ON hold.id = part.hold_id
+SELECT lot.id, lot.held, coalesce(sum(part.amount) FILTER (WHERE hold.state = 'open'), 0)
+FROM credits_creditgrant AS lot LEFT JOIN credits_holdpart AS part ON part.grant_id = lot.id
+LEFT JOIN credits_credithold AS hold ON hold.id = part.hold_id
 GROUP BY lot.id HAVING lot.held <> coalesce(sum(part.amount) FILTER (WHERE hold.state = 'open'), 0)
 """
 
@@ -83,6 +105,10 @@ def conservation() -> list[Violation]:
             for r in _rows(_WALLETS)
         ),
         *(Violation("I-1", f"workspace {r[0]}", f"owes {r[1]}, entries say {r[2]}.") for r in _rows(_DEBT)),
+        *(
+            Violation("I-1", f"entry {r[0]}", f"is of workspace {r[1]}, its grant or hold is not.")
+            for r in _rows(_OWNERS)
+        ),
     ]
 
 
@@ -94,10 +120,17 @@ def never_negative() -> list[Violation]:
 def holds_end_once() -> list[Violation]:
     """I-3: each hold, its parts, its entries and what its grants hold say the same, and a closed one adds up."""
     return [
-        *(Violation("I-3", f"hold {r[1]}", f"it is {r[2]} with {r[3:6]}, its parts say {r[6:]}.") for r in _rows(_HOLDS)),
-        *(Violation("I-3", f"hold {r[0]}", f"captured {r[1]} and released {r[3]}, entries say {r[2]} and {r[4]}.") for r in _rows(_HOLD_ENTRIES)),
+        *(
+            Violation("I-3", f"hold {r[1]}", f"it is {r[2]} with {r[3:6]}, its parts say {r[6:]}.")
+            for r in _rows(_HOLDS)
+        ),
+        *(Violation("I-3", f"hold {r[0]}", f"it is of {r[1:4]}, entries say {r[4:]}.") for r in _rows(_HOLD_ENTRIES)),
+        *(
+            Violation("I-3", f"hold {r[0]}", f"its part of grant {r[1]} is {r[2:6]}, entries say {r[6:]}.")
+            for r in _rows(_PART_ENTRIES)
+        ),
         *(Violation("I-3", f"grant {r[0]}", f"holds {r[1]}, its open holds say {r[2]}.") for r in _rows(_HELD)),
-    ]  # fmt: skip
+    ]
 
 
 def _rows(query: str) -> list[tuple[object, ...]]:

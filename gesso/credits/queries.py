@@ -35,7 +35,7 @@ class Balance:
 
 @dataclasses.dataclass(frozen=True)
 class StatementLine:
-    """One entry as a person reads it: `amount` is signed as seen from available; `reference` names its work or payment."""
+    """One entry as a person reads it: `amount` is signed as seen from available; `reference` names work or payment."""
 
     id: int
     at: datetime.datetime

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -89,14 +89,14 @@ def _balance(found: queries.Balance) -> Balance:
 
 @require_GET
 @access.signed_in
-def balance_fragment(request: HttpRequest) -> HttpResponse:
+def balance_fragment(request: access.Request) -> HttpResponse:
     """The balance by itself, as the page asks for it when it changed."""
     return fragments.draw(request, "credits/_balance.html", {"balance": balance(request.workspace.id)})
 
 
 @require_GET
 @access.signed_in
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: access.Request) -> HttpResponse:
     """Balance by source and the statement; `?cursor=` is an older page of it."""
     cursor = request.GET.get("cursor", "")
     if cursor and not re.fullmatch(r"[0-9]{1,18}", cursor):

@@ -2,7 +2,7 @@
 
 import uuid
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from gesso.generations import queries
@@ -13,7 +13,7 @@ from gesso.web import access
 
 @require_GET
 @access.signed_in
-def serve(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
+def serve(request: access.Request, image_id: uuid.UUID) -> HttpResponseBase:
     """Send `?variant=` of an image (the original by default); `download` gives it a name to be saved under."""
     variant = request.GET.get("variant", "original")
     image = search.find(request.workspace.id, image_id)
@@ -34,7 +34,7 @@ def serve(request: HttpRequest, image_id: uuid.UUID) -> HttpResponseBase:
 
 @require_GET
 @access.signed_in
-def preview(request: HttpRequest, generation_id: uuid.UUID, index: int) -> HttpResponse:
+def preview(request: access.Request, generation_id: uuid.UUID, index: int) -> HttpResponse:
     """Send the newest partial picture of an output that is being made; gone when it is done."""
     found = queries.find(request.workspace.id, generation_id)
     key = queries.preview(found, index) if found else None

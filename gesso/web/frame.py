@@ -22,6 +22,12 @@ from gesso.web import credits as credit_pages
 
 THEMES = (("light", "sun", "Light"), ("dark", "moon", "Dark"), ("auto", "auto", "Same as this device"))
 PLACES = (("/studio", "create", "Create"), ("/library", "library", "Library"), ("/credits", "credits", "Credits"))
+SETTINGS = (
+    ("/settings", "user", "Profile"), ("/accounts/email/", "mail", "Email address"),
+    ("/accounts/password/change/", "lock", "Password"), ("/accounts/2fa/", "shield", "Passkeys and codes"),
+    ("/accounts/sessions/", "history", "Sessions"), ("/settings/keys", "key", "API keys"),
+)  # fmt: skip
+FOR_STAFF = (("/settings/people", "users", "People"),)
 BELONGS = {"/images": "/library", "/generations": "/studio"}  # pages without a place of their own
 
 
@@ -53,6 +59,7 @@ class Frame:
     themes: list[Theme]
     places: list[Place]
     account_links: list[Place]
+    settings: list[Place]
     sign_out: str
     workspace: str
     person: str
@@ -80,6 +87,7 @@ def around(request: HttpRequest) -> Frame | None:
         themes=[Theme(value, icon, words, str(value == user.theme).lower()) for value, icon, words in THEMES],
         places=[Place(*place, here=_is_here(place[0], request.path)) for place in PLACES],
         account_links=_account_links(user),
+        settings=[Place(*place, here=place[0] == request.path) for place in SETTINGS + FOR_STAFF * user.is_staff],
         sign_out=reverse("account_logout"),
         workspace=_workspace(request, user).name,
         person=person,
@@ -119,7 +127,7 @@ def _balance(request: HttpRequest) -> credit_pages.Balance | None:
 
 @require_POST
 @access.signed_in
-def theme(request: HttpRequest) -> HttpResponse:
+def theme(request: access.Request) -> HttpResponse:
     """Keep the person's choice of light or dark; a form without JavaScript goes back to where it was."""
     chosen = request.POST.get("theme", "")
     if chosen not in {value for value, _icon, _words in THEMES}:

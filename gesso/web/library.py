@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -48,7 +48,7 @@ class Choice:
 
 @require_GET
 @access.signed_in
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: access.Request) -> HttpResponse:
     """The wall, or (asked by htmx with a cursor) its next part."""
     asked = request.GET
     origin = asked.get("origin", "")
@@ -62,12 +62,12 @@ def page(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @access.signed_in
-def trash(request: HttpRequest) -> HttpResponse:
+def trash(request: access.Request) -> HttpResponse:
     """What was moved to the trash, to be put back."""
     return _wall(request, search.Filters(trashed=True), "/trash")
 
 
-def _wall(request: HttpRequest, wanted: search.Filters, place: str) -> HttpResponse:
+def _wall(request: access.Request, wanted: search.Filters, place: str) -> HttpResponse:
     cursor = request.GET.get("cursor", "")
     try:
         found = search.newest(request.workspace.id, filters=wanted, cursor=cursor, limit=PAGE)
@@ -129,7 +129,7 @@ def _title(date: datetime.date, today: datetime.date) -> str:
 
 @require_POST
 @access.signed_in
-def favourite(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+def favourite(request: access.Request, image_id: uuid.UUID) -> HttpResponse:
     """Mark the image (`on=1`) or unmark it."""
     on = request.POST.get("on") == "1"
     return _change(request, lambda workspace_id: favourites.mark(workspace_id, image_id, favourite=on))
@@ -137,19 +137,19 @@ def favourite(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @access.signed_in
-def move_to_trash(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+def move_to_trash(request: access.Request, image_id: uuid.UUID) -> HttpResponse:
     """Move the image to the trash; `restore` undoes it."""
     return _change(request, lambda workspace_id: bin_.move(workspace_id, image_id))
 
 
 @require_POST
 @access.signed_in
-def restore(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+def restore(request: access.Request, image_id: uuid.UUID) -> HttpResponse:
     """Put the image back on the wall."""
     return _change(request, lambda workspace_id: bin_.restore(workspace_id, image_id))
 
 
-def _change(request: HttpRequest, change: Callable[[uuid.UUID], bool]) -> HttpResponse:
+def _change(request: access.Request, change: Callable[[uuid.UUID], bool]) -> HttpResponse:
     """Do it, then say so: 204 to a script, back to the page to a plain form."""
     if not workspaces.can(request.membership, "generate"):
         raise PermissionDenied

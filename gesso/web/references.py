@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from gesso.accounts import workspaces
@@ -62,7 +62,7 @@ def _chip(image_id: uuid.UUID, role: str, place: int) -> Chip:
 
 @require_http_methods(["GET", "POST"])
 @access.signed_in
-def tray(request: HttpRequest) -> HttpResponse:
+def tray(request: access.Request) -> HttpResponse:
     """POST a `file`: 201 and its chip, or a sentence. GET `reference=<id>:<role>`: the chips of stored images."""
     if request.method == "POST":
         return _upload(request)
@@ -71,7 +71,7 @@ def tray(request: HttpRequest) -> HttpResponse:
     return fragments.draw(request, "studio/_chips.html", {"chips": chips(request.workspace.id, wanted)})
 
 
-def _upload(request: HttpRequest) -> HttpResponse:
+def _upload(request: access.Request) -> HttpResponse:
     if not workspaces.can(request.membership, "generate"):
         return _refused(request, "You can look at this workspace, but not add pictures to it.", 403)
     file = request.FILES.get("file")
@@ -89,13 +89,13 @@ def _upload(request: HttpRequest) -> HttpResponse:
     return fragments.draw(request, "studio/_chips.html", {"chips": [_chip(image.id, "", 1)]}, status=201)
 
 
-def _refused(request: HttpRequest, sentence: str, status: int) -> HttpResponse:
+def _refused(request: access.Request, sentence: str, status: int) -> HttpResponse:
     return fragments.draw(request, "studio/_refused.html", {"sentence": sentence}, status=status)
 
 
 @require_GET
 @access.signed_in
-def picker(request: HttpRequest) -> HttpResponse:
+def picker(request: access.Request) -> HttpResponse:
     """The newest pictures of the workspace, for the dialog."""
     rows = _usable(request.workspace.id).filter(trashed_at=None).order_by("-created_at", "-id")[:RECENT]
     pictures = [

@@ -34,7 +34,7 @@ ON CONFLICT (workspace_id) DO UPDATE SET until = GREATEST(generations_watch.unti
 
 @require_GET
 @access.signed_in
-def events(request: HttpRequest) -> StreamingHttpResponse:
+def events(request: access.Request) -> StreamingHttpResponse:
     """Stream the workspace's notices: `changed` (a generation's id), `preview`, `balance`, `resync`."""
     missed = "after" in request.GET or "Last-Event-ID" in request.headers
     session_key = request.session.session_key or ""

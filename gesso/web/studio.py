@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.utils import timezone
@@ -39,7 +39,7 @@ class Refusal:
 
 @require_http_methods(["GET", "POST"])
 @access.signed_in
-def page(request: HttpRequest) -> HttpResponse:
+def page(request: access.Request) -> HttpResponse:
     """The studio, or (POST) what its form asks for. `?from=` fills the composer, `?reference=` adds a picture to it."""
     if request.method == "POST":
         return _create(request)
@@ -51,7 +51,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return _page(request, entered, filled=earlier is not None, add=added if ids.parse(added) else "")
 
 
-def _earlier(request: HttpRequest) -> Generation | None:
+def _earlier(request: access.Request) -> Generation | None:
     """Return the generation whose prompt, settings and references `?from=` asks for."""
     if "from" not in request.GET:
         return None
@@ -63,7 +63,7 @@ def _earlier(request: HttpRequest) -> Generation | None:
 
 
 def _page(
-    request: HttpRequest,
+    request: access.Request,
     entered: composer.Entered,
     *,
     refusal: Refusal | None = None,
@@ -84,7 +84,7 @@ def _page(
     return render(request, "studio/page.html", context, status=refusal.status if refusal else 200)
 
 
-def _create(request: HttpRequest) -> HttpResponse:
+def _create(request: access.Request) -> HttpResponse:
     entered = composer.read(request.POST)
     made = _submit(request, entered)
     if isinstance(made, Refusal):
@@ -95,7 +95,7 @@ def _create(request: HttpRequest) -> HttpResponse:
     return _answer(request, made) if request.htmx else redirect("studio")
 
 
-def _submit(request: HttpRequest, entered: composer.Entered) -> list[Generation] | Refusal:
+def _submit(request: access.Request, entered: composer.Entered) -> list[Generation] | Refusal:
     """Submit what was entered, or return why it was not taken; nothing has moved then."""
     if not workspaces.can(request.membership, "generate"):
         return Refusal(403, MAY_NOT)
@@ -133,7 +133,7 @@ def refusal_of(refused: Exception) -> Refusal:  # noqa: PLR0911 (a table: one li
     return Refusal(403, str(refused))
 
 
-def _answer(request: HttpRequest, made: Sequence[Generation], refusal: Refusal | None = None) -> HttpResponse:
+def _answer(request: access.Request, made: Sequence[Generation], refusal: Refusal | None = None) -> HttpResponse:
     """Draw what changed: the new cards, the balance, and a sentence beside each mistake (or its absence)."""
     mistakes = refusal.mistakes if refusal else ()
     whole = [found for row in made if (found := queries.find(request.workspace.id, row.id))]
@@ -148,14 +148,14 @@ def _answer(request: HttpRequest, made: Sequence[Generation], refusal: Refusal |
 
 @require_GET
 @access.signed_in
-def feed(request: HttpRequest) -> HttpResponse:
+def feed(request: access.Request) -> HttpResponse:
     """The newest cards, or those after `cursor`, as a fragment; without JavaScript the whole page begins there."""
     if not request.htmx:
         return redirect(f"/studio?cursor={request.GET.get('cursor', '')}")
     return fragments.draw(request, "studio/_feed.html", _feed(request, request.GET.get("cursor", "")))
 
 
-def _feed(request: HttpRequest, cursor: str) -> dict[str, object]:
+def _feed(request: access.Request, cursor: str) -> dict[str, object]:
     try:
         found = queries.newest(request.workspace.id, cursor=cursor, limit=PAGE)
     except queries.BadCursor as bad:
@@ -192,12 +192,12 @@ def _cards(rows: Sequence[Generation]) -> list[cards.Card]:
 
 @require_GET
 @access.signed_in
-def card(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
+def card(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
     """One card, as the poll and the stream ask for it."""
     return _card(request, generation_id)
 
 
-def _card(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
+def _card(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
     found = queries.find(request.workspace.id, generation_id)
     if found is None:
         raise Http404
@@ -206,7 +206,7 @@ def _card(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @access.signed_in
-def cancel(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
+def cancel(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
     """End a generation now. One that has ended meanwhile is simply drawn as it is."""
     if not workspaces.can(request.membership, "generate"):
         return _answer(request, [], Refusal(403, MAY_NOT))
@@ -221,7 +221,7 @@ def cancel(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @access.signed_in
-def retry(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
+def retry(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
     """Make a generation again, or (`missing`) only what was not delivered; `id` is the new one's, made by the page."""
     made: list[Generation] | Refusal
     if not workspaces.can(request.membership, "generate"):
@@ -246,6 +246,6 @@ def retry(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
     return _answer(request, made) if request.htmx else redirect("studio")
 
 
-def _back(request: HttpRequest) -> HttpResponse:
+def _back(request: access.Request) -> HttpResponse:
     """Return to the page of this generation, when the form stood there, or to the studio."""
     return redirect(request.path.rpartition("/")[0] if request.POST.get("back") else "studio")

@@ -8,7 +8,7 @@ import urllib.parse
 import uuid
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -51,7 +51,7 @@ class Sum:
 
 @require_GET
 @access.signed_in
-def page(request: HttpRequest, generation_id: uuid.UUID) -> HttpResponse:
+def page(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
     """What happened to one generation of the workspace."""
     generation = queries.find(request.workspace.id, generation_id)
     if generation is None:

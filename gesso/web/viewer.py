@@ -7,7 +7,7 @@ Everything is read through the workspace; another's image is 404, the same as no
 import dataclasses
 import uuid
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -65,7 +65,7 @@ class View:
 
 @require_GET
 @access.signed_in
-def page(request: HttpRequest, image_id: uuid.UUID) -> HttpResponse:
+def page(request: access.Request, image_id: uuid.UUID) -> HttpResponse:
     """The viewer."""
     image = search.find(request.workspace.id, image_id)
     if image is None:

@@ -1,0 +1,18 @@
+"""What a password may be, beyond Django's own rules: long texts are refused before they cost a hash."""
+
+from django.core.exceptions import ValidationError
+
+LONGEST = 256  # characters
+
+
+class NotTooLong:
+    """Refuse what is longer than 256 characters. Nothing is cut off silently."""
+
+    def validate(self, password: str, user: object = None) -> None:  # noqa: ARG002 (Django's signature)
+        """Raise ValidationError for a password that is too long."""
+        if len(password) > LONGEST:
+            raise ValidationError(self.get_help_text(), code="password_too_long")
+
+    def get_help_text(self) -> str:
+        """Return the rule as a sentence."""
+        return f"A password has at most {LONGEST} characters."
