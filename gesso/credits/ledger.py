@@ -51,7 +51,7 @@ class HoldClosed(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Settlement:
-    """How a hold ended: credits captured, released, and of the released those granted anew after their grant expired."""
+    """How a hold ended: credits captured, released, and of the released those granted anew as their grant expired."""
 
     captured: int
     released: int
@@ -229,7 +229,7 @@ def expire_due(workspace_id: uuid.UUID | None) -> int:
 
 
 class _Books:
-    """One workspace's ledger, open for one write: account locked, due grants expired, entries gathered until `close`."""
+    """One workspace's ledger, open for one write: account locked, due grants expired, entries gathered till `close`."""
 
     def __init__(self, account: CreditAccount, now: datetime.datetime) -> None:
         self.account = account
