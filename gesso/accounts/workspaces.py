@@ -43,9 +43,8 @@ def can(membership: Membership, deed: Deed) -> bool:
 
 def verified_person(workspace_id: uuid.UUID) -> bool:
     """Return whether a personal workspace's person is active and has proved an email address."""
-    return EmailAddress.objects.filter(
-        user__personal_workspace=workspace_id, user__is_active=True, verified=True
-    ).exists()
+    proved = EmailAddress.objects.filter(user__personal_workspace=workspace_id, user__is_active=True, verified=True)
+    return bool(proved.exists())
 
 
 def verify_email(user: User) -> None:

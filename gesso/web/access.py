@@ -19,6 +19,8 @@ from gesso.accounts.models import Membership, User, Workspace
 P = ParamSpec("P")
 CHOSEN = "workspace"  # the session's name for the workspace that a person switched to
 
+Open = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
 
 class Request(HttpRequest):
     """A request of a signed-in person, as views behind `signed_in` see it."""
@@ -29,9 +31,10 @@ class Request(HttpRequest):
     htmx: HtmxDetails
 
 
-def signed_in(
-    view: Callable[Concatenate[Request, P], HttpResponseBase],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+Guarded = Callable[Concatenate[Request, P], HttpResponseBase]
+
+
+def signed_in(view: "Guarded[P]") -> "Open[P]":
     """Let the view see signed-in people only; visitors sign in and come back.
 
     A form that was sent after the session had ended comes back to the page it stood on, for its address takes no GET.
@@ -47,22 +50,19 @@ def signed_in(
         ours.membership, ours.workspace = membership, membership.workspace
         return view(ours, *args, **kwargs)
 
-    return guarded
+    return cast("Open[P]", guarded)  # functools.wraps keeps the request's name, which Callable can't say
 
 
-def staff(
-    view: Callable[Concatenate[Request, P], HttpResponseBase],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+def staff(view: "Guarded[P]") -> "Open[P]":
     """Let the view see staff only; to everybody else the page does not exist."""
 
-    @signed_in
     @functools.wraps(view)
     def guarded(request: Request, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_staff:
             raise Http404
         return view(request, *args, **kwargs)
 
-    return guarded
+    return signed_in(cast("Guarded[P]", guarded))
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:

@@ -58,7 +58,7 @@ def owner(request: HttpRequest, secret: str) -> HttpResponse:
                 ledger.grant(workspace.id, source="staff", amount=welcome, reference=f"owner:{workspace.id}")
     except sign_in_links.LinkUsedUp:
         return _used_up(request)
-    return perform_login(request, user, email_verification="none", redirect_url="/studio")
+    return _enter(request, user)
 
 
 @never_cache
@@ -74,7 +74,13 @@ def sign_in(request: HttpRequest, secret: str) -> HttpResponse:
         user = sign_in_links.sign_in(secret)
     except sign_in_links.LinkUsedUp:
         return _used_up(request)
-    return perform_login(request, user, email_verification="none", redirect_url="/studio")
+    return _enter(request, user)
+
+
+def _enter(request: HttpRequest, user: User) -> HttpResponse:
+    """Sign in through allauth, which asks for a second factor and notes the session."""
+    answer: HttpResponse = perform_login(request, user, email_verification="none", redirect_url="/studio")
+    return answer
 
 
 def _used_up(request: HttpRequest) -> HttpResponse:

@@ -10,20 +10,22 @@ from gesso.accounts.models import User
 from gesso.web import access
 
 
-class ProfileForm(forms.ModelForm[User]):
+class ProfileForm(forms.Form):
     """The name that a person goes by."""
 
-    class Meta:
-        model = User
-        fields = ("name",)
-        help_texts = {"name": "Shown beside what you generate. Empty: the first part of your email address."}
+    name = forms.CharField(
+        max_length=80,
+        required=False,
+        help_text="Shown beside what you generate. Empty: the first part of your email address.",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
 
 
 @require_http_methods(["GET", "POST"])
 @access.signed_in
 def page(request: access.Request) -> HttpResponse:
     """Show and change the profile."""
-    form = ProfileForm(request.POST or None, instance=request.user)
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial={"name": request.user.name})
     if request.method == "POST" and form.is_valid():
         User.objects.filter(id=request.user.id).update(name=form.cleaned_data["name"].strip())
         messages.success(request, "Your name was saved.")
