@@ -29,7 +29,7 @@ class Person:
     workspace: Workspace
 
 
-def person(*, credits: int = 0, email: str = "") -> Person:
+def person(*, credits: int = 0, email: str = "") -> Person:  # noqa: A002 (the word for it)
     """Return a new person whose workspace was granted `credits`."""
     user = User.objects.create_user(email or f"{uuid.uuid4().hex[:12]}@example.com", "a long enough password")
     workspace = workspaces.open_personal(user)
@@ -38,7 +38,7 @@ def person(*, credits: int = 0, email: str = "") -> Person:
     return Person(user, workspace)
 
 
-def picture(width: int = 64, height: int = 64, colour: str = "#2440c0", format: str = "PNG") -> bytes:
+def picture(width: int = 64, height: int = 64, colour: str = "#2440c0", format: str = "PNG") -> bytes:  # noqa: A002
     """Return the bytes of a small picture of one colour."""
     file = io.BytesIO()
     Pillow.new("RGB", (width, height), colour).save(file, format)
@@ -68,7 +68,9 @@ def available(who: Person) -> int:
 class Moderator:
     """A moderator whose judgement is scripted: the edge of our own code."""
 
-    def __init__(self, *, request: Verdict | Exception | None = None, output: Verdict | Exception | None = None) -> None:
+    def __init__(
+        self, *, request: Verdict | Exception | None = None, output: Verdict | Exception | None = None
+    ) -> None:
         self._request, self._output = request, output
         self.seen: list[str] = []
 
@@ -145,5 +147,3 @@ def without_guards() -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SET session_replication_role = origin")
-
-

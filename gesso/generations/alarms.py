@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 from procrastinate.contrib.django import app
+from procrastinate.types import JSONDict
 
 ADVANCE = "advance"
 RENDER = "render"
@@ -27,4 +28,5 @@ def ask_for_renditions(image_ids: Sequence[uuid.UUID]) -> None:
 
 def _defer(task: str, queue: str, name: str, values: Sequence[uuid.UUID]) -> None:
     if values:
-        app.configure_task(task, queue=queue, allow_unknown=True).batch_defer(*({name: str(value)} for value in values))
+        arguments: list[JSONDict] = [{name: str(value)} for value in values]
+        app.configure_task(task, queue=queue, allow_unknown=True).batch_defer(*arguments)

@@ -158,7 +158,7 @@ def failed(
 
 
 def _pause(rule: Retries, tries: int, retry_after: float | None) -> float:
-    pause = min(rule.pause * 2**tries, LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311 (jitter, not a secret)
+    pause: float = min(rule.pause * 2**tries, LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311 (jitter, not a secret)
     if retry_after is not None:
         pause = max(pause, min(retry_after, RETRY_AFTER_MOST))
     return pause

@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from gesso.accounts.models import User, Workspace
 from gesso.core import catalog, clock, ids
 from gesso.credits import allowances, ledger
+from gesso.credits.models import CreditHold
 from gesso.generations import alarms, broadcast, pricing, recovery, timeline
 from gesso.generations.models import Generation, GenerationReference, IdempotencyKey, Output
 from gesso.generations.spec import BadSpec, GenerationSpec, Mistake
@@ -204,9 +205,9 @@ def _check_references(workspace: Workspace, specs: Sequence[GenerationSpec]) -> 
 
 def _hold_all(
     workspace: Workspace, numbers: Sequence[uuid.UUID], quotes: Sequence[pricing.Quote], actor: str
-) -> list[ledger.CreditHold]:
+) -> list[CreditHold]:
     """Hold each price; a shortfall speaks of the whole total, as the button did."""
-    holds: list[ledger.CreditHold] = []
+    holds: list[CreditHold] = []
     for number, quote in zip(numbers, quotes, strict=True):
         try:
             holds.append(ledger.hold(workspace.id, amount=quote.total, reference=str(number), actor=actor))

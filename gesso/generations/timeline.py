@@ -4,6 +4,7 @@ Every caller holds the generation's row lock, so that numbers can't collide. How
 """
 
 import uuid
+from typing import Any
 
 from django.db import connection
 from psycopg.types.json import Jsonb
@@ -17,5 +18,6 @@ FROM generations_generationevent WHERE generation_id = %(generation)s
 
 def record(generation_id: uuid.UUID, kind: str, *, epoch: int, **data: object) -> None:
     """Append one line of `kind` with plain `data`, at the database's clock. The caller holds the row lock."""
+    line: dict[str, Any] = {"generation": generation_id, "epoch": epoch, "kind": kind, "data": Jsonb(data)}
     with connection.cursor() as cursor:
-        cursor.execute(_APPEND, {"generation": generation_id, "epoch": epoch, "kind": kind, "data": Jsonb(data)})
+        cursor.execute(_APPEND, line)
