@@ -5,6 +5,8 @@ recovery mends by itself has its grace, by the database's clock. Nothing is repa
 proved in `credits.proof`, the bytes in `images.proof`.
 """
 
+from collections.abc import Mapping
+
 from django.db import connection
 
 from gesso.core import catalog
@@ -187,7 +189,7 @@ def alarms_are_set() -> list[Violation]:
     return _found("I-17", _ALARMS, {"task": alarms.ADVANCE, **seconds})
 
 
-def _found(invariant: str, query: str, values: dict[str, object]) -> list[Violation]:
+def _found(invariant: str, query: str, values: Mapping[str, int | str]) -> list[Violation]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         return [Violation(invariant, subject, sentence) for subject, sentence in cursor.fetchall()]
