@@ -1,0 +1,29 @@
+"""What the ledger's tests share: a person, a clock that a test can turn, and the proof after each test that asks for it."""
+
+import pytest
+
+from tests.credits.clocks import Clock
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Put a clock that the test turns in the place of the database's."""
+    turned = Clock()
+    monkeypatch.setattr("gesso.core.clock.now", turned.now)
+    return turned
+
+
+@pytest.fixture
+def who() -> object:
+    from tests import world  # models can't be imported before the settings are there
+
+    return world.person()
+
+
+@pytest.fixture
+def right_books(who: object) -> object:
+    """After the test the proof finds nothing, and the checks that wait for the commit are content."""
+    from tests.credits import books
+
+    yield
+    books.check()
