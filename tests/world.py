@@ -38,6 +38,11 @@ def person(*, credits: int = 0, email: str = "") -> Person:  # noqa: A002 (the w
     return Person(user, workspace)
 
 
+def verify(who: Person) -> None:
+    """Note that the person has proved their email address."""
+    workspaces.verify_email(who.user)
+
+
 def picture(width: int = 64, height: int = 64, colour: str = "#2440c0", format: str = "PNG") -> bytes:  # noqa: A002
     """Return the bytes of a small picture of one colour."""
     file = io.BytesIO()

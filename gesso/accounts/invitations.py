@@ -1,11 +1,14 @@
 """Inviting a person: the account is made, and a one-time link signs them in and proves their address."""
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 from django.db import IntegrityError, transaction
 
 from gesso.accounts import sign_in_links, workspaces
 from gesso.accounts.models import User
+
+
+LONGEST = 254  # characters of an address (RFC 5321)
 
 
 class BadInvitation(Exception):
@@ -20,6 +23,7 @@ def invite(email: str) -> str:
     email = email.strip()
     try:
         validate_email(email)
+        MaxLengthValidator(LONGEST)(email)
     except ValidationError:
         raise BadInvitation("Write an email address such as ada@example.com.") from None
     try:

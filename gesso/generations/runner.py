@@ -277,7 +277,8 @@ class _Run:
     async def _send(self, step: attempts.Step) -> protocol.Raw:
         generation, limits = self.generation, catalog.current().limits
         request = protocol.Request(
-            attempt=str(step.attempt.id), index=step.index, outputs=generation.count, model=generation.model, prompt=generation.prompt,
+            attempt=str(step.attempt.id), index=step.index, outputs=generation.count, model=generation.model,
+            prompt=generation.prompt,
             width=generation.width, height=generation.height, aspect_ratio=generation.aspect_ratio,
             quality=generation.quality, background=generation.background, format=generation.format,
             references=self.references, end_user=hashlib.sha256(generation.workspace_id.bytes).hexdigest()[:32],
