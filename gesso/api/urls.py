@@ -1,0 +1,24 @@
+"""Addresses of both APIs. What is below them and no address of theirs is refused as JSON too."""
+
+from typing import NoReturn
+
+from django.http import Http404, HttpRequest
+from django.urls import include, path
+
+from gesso.api import door
+from gesso.api.native import api
+
+
+def _nothing(_request: HttpRequest, rest: str = "") -> NoReturn:
+    raise Http404(rest)
+
+
+_routes, _app, _namespace = api.urls
+for _route in _routes:
+    assert _route.callback
+    _route.callback = door.opened(_route.callback, door.ours)
+
+urlpatterns = [
+    path("api/", include((_routes, _app), namespace=_namespace)),
+    path("api/<path:rest>", door.opened(_nothing, door.ours)),
+]
