@@ -1,11 +1,11 @@
 """OpenAI's Images API and compatible servers: one call for each output, through the official SDK, without its retries.
 
 `submit` returns the raw answer unread; `read` parses it later, here or in another process after a crash. While somebody
-watches, the answer is streamed and partial pictures are handed on. Failures are classified by the error's code before its
-status, because money problems come as 400 and 429 alike.
+watches, the answer is streamed and partial pictures are handed on. Failures are classified by the error's code before
+its status, because money problems come as 400 and 429 alike.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx2
@@ -22,7 +22,8 @@ _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 _BY_CODE: dict[str, protocol.Kind] = {
     **dict.fromkeys(
-        ("moderation_blocked", "content_policy_violation", "image_content_policy_violation", "content_filter"), "moderation"
+        ("moderation_blocked", "content_policy_violation", "image_content_policy_violation", "content_filter"),
+        "moderation",
     ),
     **dict.fromkeys(
         ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "organization_usage_limit_exceeded",
@@ -31,9 +32,11 @@ _BY_CODE: dict[str, protocol.Kind] = {
     ),
     "rate_limit_exceeded": "rate_limited",
 }  # fmt: skip
+_BY_TYPE: dict[str, protocol.Kind] = dict.fromkeys(("server_error", "image_generation_server_error"), "unavailable")
 _BY_STATUS: dict[int, protocol.Kind] = {
     400: "user_input", 401: "operator", 402: "operator", 403: "operator", 404: "operator", 405: "operator",
-    408: "unavailable", 409: "unavailable", 413: "user_input", 415: "user_input", 422: "user_input", 429: "rate_limited",
+    408: "unavailable", 409: "unavailable", 413: "user_input", 415: "user_input", 422: "user_input",
+    429: "rate_limited",
     # A gateway gave up waiting; the work behind it may have been done.
     504: "unknown", 524: "unknown",
 }  # fmt: skip
@@ -54,6 +57,7 @@ class OpenAI:
         words: dict[str, Any] = {
             "model": request.model, "prompt": request.prompt, "n": 1, "size": f"{request.width}x{request.height}",
             "quality": request.quality, "background": request.background, "output_format": request.format,
+            "safety_identifier": request.end_user,
             "timeout": httpx2.Timeout(min(request.timeout, SILENCE_SECONDS), connect=5.0, pool=None),
         }  # fmt: skip
         if request.previews:
@@ -63,10 +67,8 @@ class OpenAI:
                 (f"reference-{place}.{_EXTENSIONS[one.media_type]}", one.data, one.media_type)
                 for place, one in enumerate(request.references, start=1)
             ]
-            words["extra_body"] = {"safety_identifier": request.end_user}
             call = streaming.edit(**words)
         else:
-            words["safety_identifier"] = request.end_user
             call = streaming.generate(**words)
         try:
             async with call as answer:
@@ -91,8 +93,9 @@ class OpenAI:
             raise _malformed(raw, "not_json", raw.body[:500].decode(errors="replace")) from None
         if not isinstance(words, dict):
             raise _malformed(raw, "not_an_object")
-        if isinstance(words.get("error"), dict):  # an error said with status 200, or inside a stream
-            raise _from_words(words["error"], 400, "", raw.request_id)
+        # An error said with status 200, or inside a stream: there is no status to go by.
+        if isinstance(words.get("error"), dict):
+            raise _from_words(words["error"], 0, "", raw.request_id)
         row = words if raw.kind == EVENT_ANSWER else _first(words.get("data"))
         text = row.get("b64_json") if isinstance(row, dict) else None
         if not text and isinstance(row, dict) and str(row.get("url", "")).startswith("data:"):
@@ -123,21 +126,49 @@ async def _whole(chunks: AsyncIterator[bytes]) -> bytes:
 
 async def _completed(chunks: AsyncIterator[bytes], preview: protocol.Preview) -> bytes:
     """Read a stream of events: hand partial pictures on, return the raw JSON of the one that completes it."""
-    size, pending = 0, bytearray()
+    async for lines in _events(chunks):
+        data = b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
+        name = next((line[6:].strip().decode(errors="replace") for line in lines if line.startswith(b"event:")), "")
+        if name in {"", "message"}:  # "message" is what an event without a name is called
+            name = _type_of(data)
+        if name.endswith(".partial_image"):
+            await _hand_on(data, preview)
+        elif name.endswith(".completed") or name == "error":
+            return data
+    raise protocol.ProviderFailure("unknown", "stream_ended_early")
+
+
+async def _events(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """Cut a stream into events, each as its lines; lines end in LF or CR LF, an empty one ends an event."""
+    size, searched, pending = 0, 0, bytearray()
+    lines: list[bytes] = []
     async for chunk in chunks:
         size += len(chunk)
         if size > http.LARGEST_ANSWER:
             raise protocol.ProviderFailure("malformed", "answer_too_large")
         pending += chunk
-        while (end := pending.find(b"\n\n")) >= 0:
-            event = bytes(pending[:end])
-            del pending[: end + 2]
-            data = b"".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
-            if b".partial_image" in data[:200]:
-                await _hand_on(data, preview)
-            elif b".completed" in data[:200] or data.startswith(b'{"error"') or b'"type":"error"' in data[:200]:
-                return data
-    raise protocol.ProviderFailure("unknown", "stream_ended_early")
+        # A line of megabytes comes in hundreds of chunks: what was searched is not searched again.
+        while (end := pending.find(b"\n", searched)) >= 0:
+            line = bytes(pending[:end]).rstrip(b"\r")
+            del pending[: end + 1]
+            searched = 0
+            if line:
+                lines.append(line)
+            elif lines:
+                yield lines
+                lines = []
+        searched = len(pending)
+
+
+def _type_of(data: bytes) -> str:
+    """Return the type of an event that came without a name; "" when nobody can tell."""
+    try:
+        words = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return ""  # such as the [DONE] of some servers
+    if not isinstance(words, dict):
+        return ""
+    return "error" if isinstance(words.get("error"), dict) else str(words.get("type", ""))
 
 
 async def _hand_on(data: bytes, preview: protocol.Preview) -> None:
@@ -157,19 +188,28 @@ def _malformed(raw: protocol.Raw, code: str, said: str = "") -> protocol.Provide
 
 
 def _from_status(error: openai.APIStatusError) -> protocol.ProviderFailure:
-    headers = error.response.headers
     words = error.body if isinstance(error.body, dict) else {}
-    milliseconds = http.retry_seconds(headers.get("retry-after-ms"))
-    pause = milliseconds / 1000 if milliseconds is not None else http.retry_seconds(headers.get("retry-after"))
+    pause = _pause(error.response.headers)
     return _from_words(words, error.status_code, str(error.message), error.request_id or "", pause)
+
+
+def _pause(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that the server asks to wait: the header in milliseconds is the more exact one."""
+    try:
+        exact = str(float(headers.get("retry-after-ms", "")) / 1000)
+    except ValueError:
+        exact = None
+    return http.retry_seconds(exact or headers.get("retry-after"))
 
 
 def _from_words(
     words: dict[str, Any], status: int, message: str, request_id: str, pause: float | None = None
 ) -> protocol.ProviderFailure:
-    code = str(words.get("code") or words.get("type") or status)[:80]
+    named = words.get("type")
+    code = str(words.get("code") or named or status or "error")[:80]
     said = str(words.get("message") or message)
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(status, "unavailable" if status >= 500 else "user_input")
+    kind = _BY_CODE.get(code) or _BY_STATUS.get(status) or _BY_TYPE.get(code) or _BY_TYPE.get(str(named))
+    kind = kind or ("unavailable" if status >= 500 else "user_input")
     details = words.get("moderation_details")
     if details or "safety_violations" in said:
         kind = "moderation"

@@ -31,7 +31,7 @@ class Reference:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """One image to make. `attempt` is unique for each try; `index` of `outputs` is the slot (so that outputs differ)."""
+    """One image to make. `attempt` is unique for each try; `index` of `outputs` is the slot, so that outputs differ."""
 
     attempt: str
     index: int

@@ -6,7 +6,7 @@ to 3 seconds. For drills, words in the prompt make it fail on purpose:
 
     sandbox: fail         the provider is unavailable            sandbox: moderation   refused by policy
     sandbox: partial      the last output fails                  sandbox: slow         takes 20 seconds
-    sandbox: broken       answers half a picture                 sandbox: busy         rate limited once for each attempt
+    sandbox: broken       answers half a picture                 sandbox: busy         rate limited, every attempt
 """
 
 import asyncio
@@ -34,13 +34,15 @@ class Sandbox:
         seconds = SLOW_SECONDS if "sandbox: slow" in request.prompt.lower() else chance.uniform(1.0, 3.0)
         drawn = asyncio.create_task(asyncio.to_thread(_draw, request))
         pause = seconds / (request.previews + 1)
-        for number in range(1, request.previews + 1):
+        try:
+            for number in range(1, request.previews + 1):
+                await asyncio.sleep(pause)
+                share = number / (request.previews + 1)
+                await preview(await asyncio.to_thread(_partial, await asyncio.shield(drawn), share))
             await asyncio.sleep(pause)
-            await preview(
-                await asyncio.to_thread(_partial, await asyncio.shield(drawn), number / (request.previews + 1))
-            )
-        await asyncio.sleep(pause)
-        picture = await drawn
+            picture = await drawn
+        finally:
+            drawn.cancel()  # when the call is given up; nothing happens to a picture that is done
         body = await asyncio.to_thread(_encoded, picture, request)
         if "sandbox: broken" in request.prompt.lower():
             body = body[: len(body) // 2]

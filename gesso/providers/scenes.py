@@ -3,6 +3,7 @@
 `draw` is pure: the same chance draws the same picture. Nothing here knows about requests or providers.
 """
 
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -21,10 +22,15 @@ _PALETTES: tuple[Palette, ...] = (
     ((248, 228, 226), (232, 172, 172), (188, 104, 116), (84, 42, 66), (44, 110, 120)),
     ((224, 232, 244), (150, 180, 216), (78, 116, 172), (24, 40, 84), (250, 204, 120)),
 )
+_THROWS_SPREAD = 256 / math.sqrt(12) / 2  # the standard deviation of the mean of four bytes
 _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("hills", ("hill", "mountain", "landscape", "valley", "dune", "sea", "forest", "fog", "dusk", "sky", "lake", "garden")),
+    ("hills", (
+        "hill", "mountain", "landscape", "valley", "dune", "sea", "forest", "fog", "dusk", "sky", "lake", "garden",
+    )),
     ("still", ("pear", "fruit", "bowl", "vase", "jug", "table", "bottle", "product", "food", "cup", "flower", "still")),
-    ("arch", ("arch", "building", "house", "room", "interior", "plinth", "portrait", "person", "woman", "man", "poster")),
+    ("arch", (
+        "arch", "building", "house", "room", "interior", "plinth", "portrait", "person", "woman", "man", "poster",
+    )),
     ("flow", ("abstract", "flow", "wave", "pattern", "background", "silk", "paint", "marble", "texture", "banner")),
 )  # fmt: skip
 
@@ -39,7 +45,7 @@ def draw(
     palette: Palette | None = None,
     transparent: bool = False,
 ) -> Image.Image:
-    """Return a picture of `width` x `height` pixels; `detail` 1 to 3 adds layers. Mode RGB, or RGBA when transparent."""
+    """Return a picture of `width` x `height` pixels; `detail` 1 to 3 adds layers. RGB, or RGBA when transparent."""
     colours = palette or chance.choice(_PALETTES)
     over = 2 if width * height <= 2_000_000 else 1  # drawn larger, then scaled, for smooth edges
     canvas = Image.new("RGBA", (width * over, height * over), (*colours[0], 0))
@@ -232,7 +238,7 @@ def _vase(canvas: Image.Image, x: float, foot: float, size: float, colour: Colou
 
 def _smooth(profile: tuple[tuple[float, float], ...]) -> list[tuple[float, float]]:
     points = []
-    for (low, a), (high, b) in zip(profile, profile[1:], strict=False):
+    for (low, a), (high, b) in itertools.pairwise(profile):
         for i in range(12):
             ease = (1 - math.cos(math.pi * i / 12)) / 2
             points.append((low + (high - low) * i / 12, a + (b - a) * ease))
@@ -265,7 +271,11 @@ def _mixed(one: Colour, other: Colour, share: float) -> Colour:
 
 def _grain(picture: Image.Image, chance: random.Random) -> Image.Image:
     """Lay a fine paper grain over the picture."""
-    noise = Image.effect_noise((256, 256), chance.uniform(9, 13))
+    # The mean of four fair throws is nearly a bell curve; Pillow's own noise can't be seeded.
+    throws = [Image.frombytes("L", (256, 256), chance.randbytes(256 * 256)) for _ in range(4)]
+    half, rest = Image.blend(throws[0], throws[1], 0.5), Image.blend(throws[2], throws[3], 0.5)
+    strength = chance.uniform(9, 13) / _THROWS_SPREAD
+    noise = Image.blend(half, rest, 0.5).point([round(128 + (value - 127.5) * strength) for value in range(256)])
     tile = Image.new("L", picture.size)
     for x in range(0, picture.width, 256):
         for y in range(0, picture.height, 256):
