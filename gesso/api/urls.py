@@ -5,7 +5,8 @@ from typing import NoReturn
 from django.http import Http404, HttpRequest
 from django.urls import include, path
 
-from gesso.api import door
+from gesso.api import compat_images, compat_models, door
+from gesso.api.compat_errors import theirs
 from gesso.api.native import api
 
 
@@ -21,4 +22,9 @@ for _route in _routes:
 urlpatterns = [
     path("api/", include((_routes, _app), namespace=_namespace)),
     path("api/<path:rest>", door.opened(_nothing, door.ours)),
+    path("v1/images/generations", door.opened(compat_images.generate, theirs)),
+    path("v1/images/edits", door.opened(compat_images.edit, theirs)),
+    path("v1/models", door.opened(compat_models.models, theirs)),
+    path("v1/models/<str:model_id>", door.opened(compat_models.model, theirs)),
+    path("v1/<path:rest>", door.opened(_nothing, theirs)),
 ]
