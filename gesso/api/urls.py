@@ -5,7 +5,7 @@ from typing import NoReturn
 from django.http import Http404, HttpRequest
 from django.urls import include, path
 
-from gesso.api import compat_images, compat_models, door
+from gesso.api import compat_images, compat_models, door, reference
 from gesso.api.compat_errors import theirs
 from gesso.api.native import api
 
@@ -20,6 +20,7 @@ for _route in _routes:
     _route.callback = door.opened(_route.callback, door.ours)
 
 urlpatterns = [
+    path("api/docs", reference.page),
     path("api/", include((_routes, _app), namespace=_namespace)),
     path("api/<path:rest>", door.opened(_nothing, door.ours)),
     path("v1/images/generations", door.opened(compat_images.generate, theirs)),
