@@ -1,0 +1,149 @@
+"""How staff see rows: read-only lists and pages, found by email or by any id, linked to each other.
+
+Invariant: nothing registered here can be added, changed or deleted, whoever asks. Lists join what they show, so that
+their number of queries does not grow with their rows.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Any]
+    _Inline = admin.TabularInline[Any, Any]
+else:
+    _Admin, _Inline = admin.ModelAdmin, admin.TabularInline
+
+NOTHING = "–"  # noqa: RUF001 (a dash, as the admin shows it)
+SHORTEST = 4  # hex digits that are taken for the beginning of an id
+_HEX = re.compile(rf"[0-9a-f]{{{SHORTEST},32}}")
+
+
+class _Seen:
+    """Everybody who came through the door may look, nobody may write."""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (the admin's)
+        """Whether these rows may be seen: the site has let staff only in."""
+        return True
+
+    def has_module_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002 (the admin's)
+        """Whether the rows are on the first page."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (the admin's)
+        """Nobody adds rows here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (the admin's)
+        """Nobody changes rows here."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002 (the admin's)
+        """Nobody deletes rows here."""
+        return False
+
+
+class Records(_Seen, _Admin):
+    """A kind of row. `emails`, `uuids`, `numbers` and `texts` name the columns in which a search looks."""
+
+    emails: ClassVar[tuple[str, ...]] = ()
+    uuids: ClassVar[tuple[str, ...]] = ()
+    numbers: ClassVar[tuple[str, ...]] = ()
+    texts: ClassVar[tuple[str, ...]] = ()  # compared from the beginning
+    many: ClassVar[bool] = False  # whether a search may meet a row twice
+
+    actions = None
+    search_fields = ("id",)  # shows the field; where it looks is said above
+    search_help_text = "An email address, or any id or the beginning of one"
+    show_full_result_count = False
+    list_per_page = 50
+    change_form_template = "staff/change_form.html"
+    change_list_template = "staff/change_list.html"
+    object_history_template = "staff/object_history.html"
+
+    @property
+    def media(self) -> forms.Media:
+        """Pages that only show need no scripts."""
+        return forms.Media()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return every field: what is not read-only here does not exist."""
+        return self.get_fields(request, obj)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows that `search_term` names; what names nothing finds nothing."""
+        del request
+        text = search_term.strip()
+        return (queryset.filter(self._named(text)), self.many) if text else (queryset, False)
+
+    def _named(self, text: str) -> Q:
+        found = Q(pk__in=())
+        for column in self.emails:
+            found |= Q(**{f"{column}__icontains": text})
+        for column in self.texts:
+            found |= Q(**{f"{column}__startswith": text})
+        digits = text.lower().replace("-", "")
+        if _HEX.fullmatch(digits):
+            first, last = _uuid(digits.ljust(32, "0")), _uuid(digits.ljust(32, "f"))
+            for column in self.uuids:
+                found |= Q(**{f"{column}__gte": first, f"{column}__lte": last})
+        if text.isascii() and text.isdigit() and len(text) <= 18:
+            for column in self.numbers:
+                found |= Q(**{column: int(text)})
+        return found
+
+
+class Lines(_Seen, _Inline):
+    """Rows that are shown on the page of the row they belong to."""
+
+    extra = 0
+    max_num = 0
+    can_delete = False
+    template = "admin/edit_inline/tabular.html"
+
+    @property
+    def media(self) -> forms.Media:
+        """Lines that only show need no scripts."""
+        return forms.Media()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return every field."""
+        return self.get_fields(request, obj)
+
+
+def link(row: Model | None, words: str = "") -> SafeString | str:
+    """Return a link to the row's page; a dash for none."""
+    if row is None:
+        return NOTHING
+    address = reverse(f"staff:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])  # noqa: SLF001 (Django's public name for it)
+    return format_html('<a href="{}">{}</a>', address, words or str(row))
+
+
+def rows_of(model: type[Model], column: str, value: object, words: str) -> SafeString:
+    """Return a link to the list of `model` where `column` is `value`."""
+    address = reverse(f"staff:{model._meta.app_label}_{model._meta.model_name}_changelist")  # noqa: SLF001 (Django's public name for it)
+    return format_html('<a href="{}?{}={}">{}</a>', address, column, value, words)
+
+
+def table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> SafeString | str:
+    """Return a small table; a dash when it is empty. Every cell is escaped unless it is markup of ours."""
+    if not rows:
+        return NOTHING
+    body = format_html_join(
+        "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
+    )
+    head = format_html_join("", '<th scope="col">{}</th>', ((words,) for words in heads))
+    return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+
+
+def _uuid(digits: str) -> str:
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
