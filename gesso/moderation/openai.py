@@ -40,7 +40,12 @@ class Moderations:
         for data, media_type in pictures:
             url = f"data:{media_type};base64,{pybase64.b64encode(data).decode()}"
             inputs.append([{"type": "image_url", "image_url": {"url": url}}])
-        verdicts = await asyncio.gather(*(self._ask(one) for one in inputs))
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask(one)) for one in inputs]
+        except ExceptionGroup as several:  # one answer that is missing decides: the other questions were given up
+            raise several.exceptions[0] from None
+        verdicts = [task.result() for task in tasks]
         flagged = tuple(sorted({category for verdict in verdicts for category in verdict.categories}))
         if any(not verdict.allowed for verdict in verdicts):
             return Verdict(allowed=False, categories=flagged or ("flagged",), source=self._model)

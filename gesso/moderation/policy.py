@@ -33,6 +33,7 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("sexual/minors", re.compile(rf"\b(?:{_SEXUAL})\b(?:{_NEAR}|\W+)(?:{_MINORS})\b")),
     ("sexual/minors", re.compile(r"\b(?:child\s*porn\w*|csam|pedo(?:phil\w*)?|paedophil\w*|jailbait)\b")),
 )
+_BLANKS = "\u115f\u1160\u2800"  # letters and symbols by category, but drawn as nothing
 _LOOK_ALIKES = str.maketrans("013457@$", "oieastas")
 
 
@@ -46,13 +47,24 @@ def judge_prompt_locally(prompt: str) -> Verdict:
 
 
 def _readings(prompt: str) -> Sequence[str]:
-    """Return the prompt as it may be meant: plain, with look-alikes read as letters, and with split letters joined."""
+    """Return the prompt as it may be meant: plain, with look-alikes read as letters, and with split letters joined.
+
+    An invisible character may hide inside a word or stand for the space between two, so both are read.
+    """
     folded = unicodedata.normalize("NFKC", prompt)
     folded = unicodedata.normalize("NFD", folded)
-    seen = "".join(letter for letter in folded if unicodedata.category(letter) not in {"Cf", "Mn", "Me"}).lower()
-    plain = re.sub(r"\s+", " ", seen)
-    joined = re.sub(r"\b(?:\w[\s.\-_*]){2,}\w\b", lambda match: re.sub(r"[\s.\-_*]", "", match[0]), plain)
-    return plain, plain.translate(_LOOK_ALIKES), joined, joined.translate(_LOOK_ALIKES)
+    folded = "".join(" " if letter in _BLANKS else letter for letter in folded)
+    marks = {"Mn", "Me"}
+    seen = ["".join(letter for letter in folded if unicodedata.category(letter) not in {*marks, "Cf"})]
+    if any(unicodedata.category(letter) == "Cf" for letter in folded):
+        spaced = (" " if unicodedata.category(letter) == "Cf" else letter for letter in folded)
+        seen.append("".join(letter for letter in spaced if unicodedata.category(letter) not in marks))
+    readings = []
+    for text in seen:
+        plain = re.sub(r"\s+", " ", text.lower())
+        joined = re.sub(r"\b(?:\w[\s.\-_*]){2,}\w\b", lambda match: re.sub(r"[\s.\-_*]", "", match[0]), plain)
+        readings += [plain, plain.translate(_LOOK_ALIKES), joined, joined.translate(_LOOK_ALIKES)]
+    return readings
 
 
 class Moderator:

@@ -173,7 +173,7 @@ def _type_of(data: bytes) -> str:
 
 async def _hand_on(data: bytes, preview: protocol.Preview) -> None:
     try:
-        picture = pybase64.b64decode(orjson.loads(data)["b64_json"])
+        picture = pybase64.b64decode(orjson.loads(data)["b64_json"], validate=True)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return  # a preview that can't be read is no reason to lose the picture behind it
     await preview(picture)

@@ -18,6 +18,7 @@ from PIL import Image
 
 from gesso.providers import protocol, scenes
 
+SECONDS = 1.0, 3.0  # a generation takes between these
 SLOW_SECONDS = 20.0
 PREVIEW_SIDE = 256
 
@@ -31,7 +32,7 @@ class Sandbox:
         """Draw one picture in 1 to 3 seconds, with partial pictures on the way. Raises ProviderFailure for drills."""
         _drill(request)
         chance = _chance(request)
-        seconds = SLOW_SECONDS if "sandbox: slow" in request.prompt.lower() else chance.uniform(1.0, 3.0)
+        seconds = SLOW_SECONDS if "sandbox: slow" in request.prompt.lower() else chance.uniform(*SECONDS)
         drawn = asyncio.create_task(asyncio.to_thread(_draw, request))
         pause = seconds / (request.previews + 1)
         try:
