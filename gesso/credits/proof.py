@@ -1,5 +1,7 @@
 """The books, proved: whether entries, grants, holds and debt say the same. Each function returns what doesn't."""
 
+from decimal import Decimal
+
 from django.db import connection
 
 from gesso.core.violations import Violation
@@ -127,4 +129,6 @@ def holds_end_once() -> list[Violation]:
 def _rows(query: str) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query)
-        return list(cursor.fetchall())
+        rows = cursor.fetchall()
+    # Postgres adds whole numbers up to numerics; in a sentence they are whole numbers again.
+    return [tuple(int(value) if isinstance(value, Decimal) else value for value in row) for row in rows]

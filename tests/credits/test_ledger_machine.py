@@ -199,8 +199,8 @@ def run(steps: int, seed: int, who: world.Person, time: Clock) -> None:
     assert machine.executed >= steps
 
 
-def test_a_few_hundred_steps(who: world.Person, time: Clock) -> None:
-    run(500, 1_000, who, time)
+def test_a_few_steps_for_those_in_a_hurry(who: world.Person, time: Clock) -> None:
+    run(250, 1_000, who, time)
 
 
 @pytest.mark.slow
