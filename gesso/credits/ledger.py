@@ -133,13 +133,14 @@ def settle(hold_id: int, *, captured: int, by_member: bool = False, actor: str =
     Raises HoldClosed on a second call, ValueError for a capture outside 0 to the hold's amount.
     """
     books = _Books.open_where(workspace__credit_holds=hold_id)
-    held = CreditHold.objects.get(id=hold_id)
+    parts = _parts(hold_id)
+    held = parts[0].hold
     if held.state == CreditHold.State.CLOSED:
         raise HoldClosed(f"The hold {held.reference} has ended already.")
     if not 0 <= captured <= held.amount:
         raise ValueError(f"cannot capture {captured} of a hold of {held.amount}")
     left, made_good = captured, 0
-    for part in HoldPart.objects.filter(hold_id=hold_id).select_related("grant").order_by("id"):
+    for part in parts:
         spent = min(left, part.amount)
         back = part.amount - spent
         left -= spent
@@ -173,17 +174,16 @@ def give_back(hold_id: int, *, amount: int, reference: str, reason: str, actor: 
     if CreditEntry.objects.filter(reference=reference, kind=Kind.RETURN).exists():
         books.close()
         return 0
-    held = CreditHold.objects.get(id=hold_id)
     left = amount
-    for part in HoldPart.objects.filter(hold_id=hold_id).select_related("grant").order_by("-id"):
+    for part in reversed(_parts(hold_id)):
         back = min(left, part.captured - part.returned)
         if not back:
             continue
         left -= back
         HoldPart.objects.filter(id=part.id).update(returned=F("returned") + back)
         CreditGrant.objects.filter(id=part.grant_id).update(spent=F("spent") - back, available=F("available") + back)
-        books.note(Kind.RETURN, part.grant_id, back, hold=held, reference=reference, actor=actor, reason=reason)
-        books.came_back(part.grant, back, f"make-good:{reference}:{part.grant_id}", held, by_member=False)
+        books.note(Kind.RETURN, part.grant_id, back, hold=part.hold, reference=reference, actor=actor, reason=reason)
+        books.came_back(part.grant, back, f"make-good:{reference}:{part.grant_id}", part.hold, by_member=False)
     books.close()
     return amount - left
 
@@ -226,6 +226,11 @@ def expire_due(workspace_id: uuid.UUID | None) -> int:
             total += books.just_expired
             books.close()
     return total
+
+
+def _parts(hold_id: int) -> list[HoldPart]:
+    """Return the parts of a hold in the order they burn, with their grants and the hold; there is at least one."""
+    return list(HoldPart.objects.filter(hold_id=hold_id).select_related("hold", "grant").order_by("id"))
 
 
 class _Books:

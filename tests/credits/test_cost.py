@@ -13,7 +13,7 @@ from tests.credits.books import give, hold
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("right_books")]
 
-GRANT, HOLD, SETTLE = 8, 9, 11  # of one grant
+GRANT, HOLD, SETTLE = 8, 9, 10  # of one grant
 HOLD_EACH, SETTLE_EACH = 1, 2  # for each further grant that has a part
 
 
