@@ -1,11 +1,13 @@
 """`gesso doctor`: a sound install has nothing to show; each invariant, broken on purpose, is found and no other is blamed."""
 
+import concurrent.futures
 import datetime
 import json
 import os
 import time
 import uuid
 
+import httpx2
 import pytest
 from django.db import connection
 
@@ -13,7 +15,7 @@ from gesso.config import doctor
 from gesso.generations import recovery
 from gesso.generations.models import Generation
 from gesso.images import storage
-from tests import world
+from tests import instance, world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -226,3 +228,31 @@ def test_it_reads_one_snapshot_and_writes_nothing(made, monkeypatch):
     monkeypatch.setattr(doctor, "INVARIANTS", (doctor.Invariant("I-0", "Looks.", look),))
     assert doctor.run(json=True) == 0
     assert seen == [("repeatable read", "on")]
+
+
+def test_it_proves_an_install_that_is_running_and_one_that_is_not(place_for_data):
+    with instance.running(place_for_data) as studio:
+        studio.run("user", "add", "ada@example.org")
+        studio.run("grant", "ada@example.org", "100", "--reason", "a test")
+        key = studio.run("key", "create", "ada@example.org").stdout.strip()
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            asked = [pool.submit(_make_a_picture, studio.url, key) for _ in range(6)]
+            while not all(answer.done() for answer in asked):
+                done = studio.run("doctor", "--json")
+                assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, True), done.stdout
+        assert [answer.result() for answer in asked] == [200] * 6
+        lines = studio.run("doctor").stdout.splitlines()
+        assert lines[-1] == "All 12 hold."
+        assert studio.stop() == 0
+        done = studio.run("doctor", "--json")
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["ok"]) == (0, True), done.stdout
+        assert {row["invariant"]: row["checked"] for row in document["invariants"]}["I-9"] == 6
+
+
+def _make_a_picture(url: str, key: str) -> int:
+    asked = {"prompt": "Three pears in a stoneware bowl", "quality": "low"}
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx2.post(
+        f"{url}/v1/images/generations", json=asked, headers=headers, timeout=60, trust_env=False
+    ).status_code
