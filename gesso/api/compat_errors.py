@@ -27,9 +27,10 @@ def theirs(told: Told) -> dict[str, Any]:
     kind = _TYPES.get(told.status, "server_error" if told.status >= 500 else "invalid_request_error")
     if told.code == "moderation_blocked":
         kind = "image_generation_user_error"
-    parameter = _PARAMETERS.get(told.field, told.field) or None
+    # What is no parameter is named as it was sent.
+    parameter = told.field if told.code == "unknown_field" else _PARAMETERS.get(told.field, told.field)
     code = _CODES.get(told.code, told.code)
-    return {"error": {"message": told.message, "type": kind, "param": parameter, "code": code}}
+    return {"error": {"message": told.message, "type": kind, "param": parameter or None, "code": code}}
 
 
 def ended_without_images(generation: Generation) -> Told:

@@ -27,5 +27,6 @@ urlpatterns = [
     path("v1/images/edits", door.opened(compat_images.edit, theirs)),
     path("v1/models", door.opened(compat_models.models, theirs)),
     path("v1/models/<str:model_id>", door.opened(compat_models.model, theirs)),
+    path("v1/", door.opened(_nothing, theirs)),
     path("v1/<path:rest>", door.opened(_nothing, theirs)),
 ]

@@ -9,7 +9,7 @@ from gesso.accounts.models import Membership
 from gesso.generations.models import Generation
 from gesso.providers import protocol
 from tests import world
-from tests.api.callers import moved
+from tests.api.callers import moved, whole
 
 pytestmark = pytest.mark.django_db
 
@@ -27,16 +27,16 @@ def test_a_generation_from_question_to_pictures(caller, who):
 
     world.drive(Generation.objects.get(id=said["id"]), world.ScriptedProvider())
 
-    whole = caller.get(f"/api/generations/{said['id']}").json()
-    assert (whole["state"], whole["charged"], whole["released"]) == ("succeeded", 2, 0)
-    assert [output["index"] for output in whole["outputs"]] == [0, 1]
-    assert whole["events"][0]["kind"] == "submitted"
-    assert whole["events"][0]["at"].endswith("Z")
-    for output in whole["outputs"]:
+    after = caller.get(f"/api/generations/{said['id']}").json()
+    assert (after["state"], after["charged"], after["released"]) == ("succeeded", 2, 0)
+    assert [output["index"] for output in after["outputs"]] == [0, 1]
+    assert after["events"][0]["kind"] == "submitted"
+    assert after["events"][0]["at"].endswith("Z")
+    for output in after["outputs"]:
         picture = output["image"]
         bytes_ = caller.get(picture["content"])
         assert bytes_["Content-Type"] == "image/png"
-        assert len(b"".join(bytes_)) == picture["bytes"]
+        assert len(whole(bytes_)) == picture["bytes"]
     assert world.available(who) == 98
 
 
@@ -45,9 +45,9 @@ def test_what_was_made_says_what_it_cost_and_what_came_back(caller):
     made = caller.post("/api/generations", ASKED).json()
     refusal = protocol.ProviderFailure("moderation", "no")
     world.drive(Generation.objects.get(id=made["id"]), world.ScriptedProvider(refusal))
-    whole = caller.get(f"/api/generations/{made['id']}").json()
-    assert (whole["state"], whole["charged"], whole["released"]) == ("succeeded", 1, 1)
-    failed = next(output for output in whole["outputs"] if output["state"] == "failed")
+    after = caller.get(f"/api/generations/{made['id']}").json()
+    assert (after["state"], after["charged"], after["released"]) == ("succeeded", 1, 1)
+    failed = next(output for output in after["outputs"] if output["state"] == "failed")
     assert failed["image"] is None
     assert failed["failure_code"] == "moderation_blocked"
 

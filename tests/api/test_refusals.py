@@ -1,0 +1,414 @@
+"""What is refused, with which status and code, and that nothing moves then. One table for each API."""
+
+import io
+import json
+import re
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import OperationalError
+from PIL import Image as Pillow
+
+from gesso.accounts import api_keys
+from gesso.accounts.models import Membership
+from gesso.api import compat_errors, refusals
+from gesso.core import catalog
+from gesso.generations import failures, recovery
+from gesso.images import storage
+from tests import world
+from tests.api.callers import moved
+
+pytestmark = pytest.mark.django_db
+
+NATIVE, COMPAT, EDITS = "/api/generations", "/v1/images/generations", "/v1/images/edits"
+PROMPT = {"prompt": "Three pears"}
+DEEP = b'{"prompt": ' + b"[" * 5000 + b"]" * 5000 + b"}"
+
+BODIES = [  # refused by both APIs before anything is looked at
+    (b"", 400, "bad_json"),
+    (b"null", 400, "bad_json"),
+    (b"[]", 400, "bad_json"),
+    (b'"prompt"', 400, "bad_json"),
+    (b"1", 400, "bad_json"),
+    (b"{", 400, "bad_json"),
+    (b'{"prompt": "\xff\xfe"}', 400, "bad_json"),
+    (b'{"prompt": "\\ud800"}', 400, "bad_json"),
+    (b'{"prompt": "Pears", "count": NaN}', 400, "bad_json"),
+    (b'{"prompt": "Pears", "count": Infinity}', 400, "bad_json"),
+    (b"\xef\xbb\xbf{}", 400, "bad_json"),
+    (DEEP, 400, "bad_json"),
+    (b'{"prompt": "' + b"x" * 1_000_001 + b'"}', 413, "request_too_large"),
+]
+
+FIELDS = [  # of the native API
+    ({}, "prompt_missing", "prompt"),
+    ({"prompt": None}, "prompt_missing", "prompt"),
+    ({"prompt": ""}, "prompt_missing", "prompt"),
+    ({"prompt": " \n\t "}, "prompt_missing", "prompt"),
+    ({"prompt": 5}, "bad_prompt", "prompt"),
+    ({"prompt": ["Pears"]}, "bad_prompt", "prompt"),
+    ({"prompt": {"text": "Pears"}}, "bad_prompt", "prompt"),
+    ({"prompt": "Pe\0ars"}, "bad_prompt", "prompt"),
+    ({"prompt": "Pe\x1b[31mars"}, "bad_prompt", "prompt"),
+    ({"prompt": "x" * 32_001}, "prompt_too_long", "prompt"),
+    *[
+        ({**PROMPT, "count": value}, "bad_count", "count")
+        for value in (0, 3, 5, -1, 10**9, 10**30, "2", 2.0, 2.5, True, [1], {})
+    ],
+    *[({**PROMPT, "quality": value}, "bad_quality", "quality") for value in ("ultra", "HIGH", 1, ["low"], True)],
+    *[({**PROMPT, "aspect_ratio": value}, "bad_aspect_ratio", "aspect_ratio") for value in ("5:1", "1024x1024", 1, {})],
+    ({**PROMPT, "background": "red"}, "bad_background", "background"),
+    ({**PROMPT, "format": "gif"}, "bad_format", "format"),
+    ({**PROMPT, "format": "jpeg", "background": "transparent"}, "format_not_transparent", "format"),
+    ({**PROMPT, "model": "gpt-image-2"}, "unknown_model", "model"),
+    ({**PROMPT, "model": 7}, "unknown_model", "model"),
+    ({**PROMPT, "model": []}, "unknown_model", "model"),
+    ({**PROMPT, "price": 0}, "unknown_field", "price"),
+    ({**PROMPT, "__proto__": {}}, "unknown_field", "__proto__"),
+    ({**PROMPT, "workspace": "x"}, "unknown_field", "workspace"),
+    ({**PROMPT, "references": "x"}, "bad_references", "references"),
+    ({**PROMPT, "references": {}}, "bad_references", "references"),
+    ({**PROMPT, "references": [None]}, "bad_reference", "references"),
+    ({**PROMPT, "references": [{"image_id": "x"}]}, "bad_reference", "references"),
+    ({**PROMPT, "references": [{"image_id": "0198c0de-0000-7000-8000-000000000000", "role": "wall"}]}, "bad_reference", "references"),
+    ({**PROMPT, "references": [{"image_id": "0198c0de-0000-7000-8000-000000000000"}]}, "unknown_reference", "references"),
+    ({**PROMPT, "references": [{}] * 6}, "too_many_references", "references"),
+]  # fmt: skip
+
+PARAMETERS = [  # of OpenAI's API
+    ({}, "prompt_missing", "prompt"),
+    ({"prompt": 5}, "bad_prompt", "prompt"),
+    *[({**PROMPT, "n": value}, "bad_n", "n") for value in (0, 5, -1, 10**9, "2", 1.5, True, [1])],
+    *[({**PROMPT, "size": value}, "bad_size", "size") for value in ("256x256", "1024X1024", "1:1", 1024, [], "x" * 9999)],
+    ({**PROMPT, "quality": "ultra"}, "bad_quality", "quality"),
+    ({**PROMPT, "quality": 1}, "bad_quality", "quality"),
+    ({**PROMPT, "output_format": "gif"}, "bad_output_format", "output_format"),
+    ({**PROMPT, "background": "red"}, "bad_background", "background"),
+    ({**PROMPT, "model": "dall-e-3"}, "unknown_model", "model"),
+    ({**PROMPT, "stream": True}, "stream_unsupported", "stream"),
+    ({**PROMPT, "stream": 0}, "stream_unsupported", "stream"),
+    ({**PROMPT, "partial_images": 2}, "partial_images_unsupported", "partial_images"),
+    ({**PROMPT, "response_format": "url"}, "response_format_unsupported", "response_format"),
+    ({**PROMPT, "moderation": "low"}, "moderation_unsupported", "moderation"),
+    ({**PROMPT, "output_compression": 50}, "output_compression_unsupported", "output_compression"),
+    ({**PROMPT, "style": "vivid"}, "style_unsupported", "style"),
+    ({**PROMPT, "input_fidelity": "high"}, "input_fidelity_unsupported", "input_fidelity"),
+    ({**PROMPT, "user": 5}, "bad_user", "user"),
+    ({**PROMPT, "seed": 5}, "unknown_field", "seed"),
+    ({**PROMPT, "aspect_ratio": "1:1"}, "unknown_field", "aspect_ratio"),
+]  # fmt: skip
+
+LISTS = [
+    ("/api/generations", {"state": "done"}, "bad_state"),
+    ("/api/generations", {"quality": "ultra"}, "bad_quality"),
+    ("/api/generations", {"ratio": "1x1"}, "bad_ratio"),
+    ("/api/generations", {"model": "a\0b"}, "bad_model"),
+    ("/api/generations", {"q": "a\0b"}, "bad_q"),
+    ("/api/generations", {"q": "x" * 201}, "bad_q"),
+    ("/api/generations", {"before": "yesterday"}, "bad_before"),
+    ("/api/generations", {"after": "2026-01-01T00:00:00"}, "bad_after"),
+    ("/api/generations", {"after": "0001-01-01T00:00:00+14:00"}, "bad_time"),
+    ("/api/generations", {"favourite": "perhaps"}, "bad_favourite"),
+    ("/api/generations", {"limit": "0"}, "bad_limit"),
+    ("/api/generations", {"limit": "101"}, "bad_limit"),
+    ("/api/generations", {"limit": "many"}, "bad_limit"),
+    ("/api/generations", {"sort": "price"}, "unknown_field"),
+    ("/api/generations", {"collection": "1"}, "unknown_field"),
+    *[("/api/generations", {"cursor": text}, "bad_cursor") for text in ("x", "e30", "\0", "é", "WzEsMl0", "x" * 201)],
+    *[("/api/images", {"cursor": text}, "bad_cursor") for text in ("x", "1-2", "9" * 16 + "-" + "0" * 36)],
+    ("/api/images", {"origin": "elsewhere"}, "bad_origin"),
+    ("/api/images", {"state": "x"}, "unknown_field"),
+    ("/api/credits/entries", {"cursor": "-1"}, "bad_cursor"),
+    ("/api/credits/entries", {"cursor": "9" * 19}, "bad_cursor"),
+    ("/api/credits/entries", {"limit": "1e3"}, "bad_limit"),
+]
+
+
+def code(answer):
+    """The code of a refusal, after its envelope was checked."""
+    assert answer["Content-Type"] == "application/json"
+    error = answer.json()["error"]
+    assert error["message"].strip()
+    assert answer["X-Request-Id"].startswith("req_")
+    if answer.wsgi_request.path.startswith("/api"):
+        assert error.keys() - {"field"} == {"code", "message", "request_id"}
+        assert error["request_id"] == answer["X-Request-Id"]
+    else:
+        assert error.keys() == {"code", "message", "type", "param"}
+    return error["code"]
+
+
+def named(answer):
+    """The field or parameter that is at fault."""
+    error = answer.json()["error"]
+    return error.get("field", error.get("param"))
+
+
+@pytest.mark.parametrize("path", [NATIVE, COMPAT])
+@pytest.mark.parametrize(("body", "status", "wanted"), BODIES, ids=lambda value: repr(value)[:24])
+def test_bodies_that_cannot_be_read(caller, who, path, body, status, wanted):
+    before = moved(who)
+    answer = caller.post(path, body)
+    assert (answer.status_code, code(answer)) == (status, wanted)
+    assert moved(who) == before
+
+
+@pytest.mark.parametrize("path", [NATIVE, COMPAT])
+@pytest.mark.parametrize("media_type", ["text/plain", "multipart/form-data", "application/x-www-form-urlencoded", ""])
+def test_json_must_say_that_it_is(caller, who, path, media_type):
+    before = moved(who)
+    answer = caller.post(path, json.dumps(PROMPT).encode(), media_type=media_type)
+    assert (answer.status_code, code(answer)) == (415, "unsupported_media_type")
+    assert moved(who) == before
+
+
+@pytest.mark.parametrize(("values", "wanted", "field"), FIELDS, ids=lambda value: repr(value)[:40])
+def test_fields_of_the_native_api(caller, who, values, wanted, field):
+    before = moved(who)
+    answer = caller.post(NATIVE, values)
+    assert (answer.status_code, code(answer), named(answer)) == (400, wanted, field)
+    assert moved(who) == before
+
+
+@pytest.mark.parametrize(("values", "wanted", "parameter"), PARAMETERS, ids=lambda value: repr(value)[:40])
+def test_parameters_of_openais_api(caller, who, values, wanted, parameter):
+    before = moved(who)
+    answer = caller.post(COMPAT, values)
+    assert (answer.status_code, code(answer), named(answer)) == (400, wanted, parameter)
+    assert answer.json()["error"]["type"] == "invalid_request_error"
+    assert moved(who) == before
+
+
+@pytest.mark.parametrize(("path", "query", "wanted"), LISTS, ids=lambda value: repr(value)[:40])
+def test_parameters_of_lists(caller, path, query, wanted):
+    answer = caller.get(path, query)
+    assert (answer.status_code, code(answer)) == (400, wanted)
+
+
+def pictures(*sizes):
+    return [SimpleUploadedFile("p.png", world.picture(*size), "image/png") for size in sizes]
+
+
+def animated():
+    file = io.BytesIO()
+    frames = [Pillow.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted", "field"),
+    [
+        ({}, "image_missing", "image"),
+        ({"image": "text"}, "bad_file", "image"),
+        ({"image[]": pictures(*[(16, 16)] * 6)}, "too_many_references", "image"),
+        ({"image": pictures((16, 16)), "mask": pictures((16, 16))}, "mask_unsupported", "mask"),
+        ({"image": pictures((8, 8))}, "image_too_small", None),
+        ({"image": SimpleUploadedFile("p.png", b"<svg/>", "image/png")}, "image_wrong_type", None),
+        ({"image": SimpleUploadedFile("p.png", b"", "image/png")}, "image_empty", None),
+        ({"image": SimpleUploadedFile("p.png", world.picture()[:-30], "image/png")}, "image_damaged", None),
+        ({"image": [*pictures((64, 64)), SimpleUploadedFile("p.webp", animated(), "image/webp")]}, "image_animated", None),
+        ({"image": pictures((64, 64)), "n": "five"}, "bad_n", "n"),
+        ({"image": pictures((64, 64)), "n": "5"}, "bad_n", "n"),
+        ({"image": pictures((64, 64)), "stream": "true"}, "stream_unsupported", "stream"),
+        ({"image": pictures((64, 64)), "seed": "1"}, "unknown_field", "seed"),
+        ({"image": pictures((64, 64)), "other": pictures((64, 64))}, "unknown_field", "other"),
+        ({"image": pictures((64, 64)), "prompt": ""}, "prompt_missing", "prompt"),
+        ({"image": pictures(*[(16, 16)] * 9)}, "too_many_files", None),
+    ],
+    ids=lambda value: repr(value)[:40],
+)  # fmt: skip
+def test_edits_that_leave_nothing_behind(caller, who, fields, wanted, field):
+    for file in [each for value in fields.values() for each in (value if isinstance(value, list) else [value])]:
+        if not isinstance(file, str):
+            file.seek(0)
+    before, stored = moved(who), set(storage.current().keys(f"u/{who.workspace.id}"))
+    answer = caller.form(EDITS, **{"prompt": "On linen", **fields})
+    assert (answer.status_code, code(answer), named(answer)) == (400, wanted, field)
+    assert moved(who) == before
+    assert set(storage.current().keys(f"u/{who.workspace.id}")) == stored
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ({}, "bad_file"),
+        ({"file": "text"}, "bad_file"),
+        ({"file": pictures((64, 64), (64, 64))}, "bad_file"),
+        ({"file": pictures((64, 64)), "name": "x"}, "unknown_field"),
+        ({"picture": pictures((64, 64))}, "unknown_field"),
+        ({"file": SimpleUploadedFile("p.png", b"GIF89a", "image/png")}, "image_wrong_type"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_uploads_that_leave_nothing_behind(caller, who, fields, wanted):
+    before = moved(who)
+    answer = caller.form("/api/images", **fields)
+    assert (answer.status_code, code(answer)) == (400, wanted)
+    assert moved(who) == before
+
+
+@pytest.mark.parametrize("path", ["/api/images", EDITS])
+@pytest.mark.parametrize(
+    ("body", "media_type", "status", "wanted"),
+    [
+        (b"{}", "application/json", 415, "unsupported_media_type"),
+        (b"x", "multipart/form-data", 400, "bad_multipart"),
+        (b"x", "multipart/form-data; boundary=" + "b" * 300, 400, "bad_multipart"),
+    ],
+)
+def test_forms_that_cannot_be_read(caller, who, path, body, media_type, status, wanted):
+    before = moved(who)
+    answer = caller.post(path, body, media_type=media_type)
+    assert (answer.status_code, code(answer)) == (status, wanted)
+    assert moved(who) == before
+
+
+ADDRESSES = [
+    ("post", NATIVE), ("get", NATIVE), ("get", f"{NATIVE}/x"), ("post", f"{NATIVE}/x/cancel"),
+    ("post", f"{NATIVE}/x/retry"), ("get", "/api/images"), ("post", "/api/images"), ("get", "/api/images/x"),
+    ("get", "/api/images/x/content"), ("delete", "/api/images/x"), ("post", "/api/images/x/restore"),
+    ("get", "/api/credits"), ("get", "/api/credits/entries"), ("get", "/api/events"),
+    ("post", COMPAT), ("post", EDITS), ("get", "/v1/models"), ("get", "/v1/models/sandbox"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), ADDRESSES)
+def test_every_address_needs_a_key_and_a_session_is_none(caller, who, method, path):
+    caller.client.force_login(who.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    before = moved(who)
+    for value in (
+        None, "", "Bearer", "Bearer ", f"Basic {caller.secret}", caller.secret, f"Bearer {caller.secret}x",
+        f"Bearer {caller.secret.upper()}", "Bearer ' OR '1'='1", "Bearer gsk_é\t\0", "Bearer " + "g" * 60_000,
+        f"Bearer {caller.secret}, Bearer {caller.secret}",
+    ):  # fmt: skip
+        headers = {} if value is None else {"Authorization": value}
+        answer = getattr(caller.client, method)(f"{path}?api_key={caller.secret}", headers=headers)
+        assert (answer.status_code, code(answer)) == (401, "invalid_api_key")
+        assert answer["WWW-Authenticate"] == "Bearer"
+    assert moved(who) == before
+
+
+def test_a_dead_key_opens_nothing(caller, who, stranger):
+    assert caller.get("/api/credits").status_code == 200
+    who.user.is_active = False
+    who.user.save()
+    assert caller.get("/api/credits").status_code == 401
+    assert api_keys.revoke(stranger.who.workspace, stranger.key.id)
+    assert stranger.get("/api/credits").status_code == 401
+    member = world.person()
+    Membership.objects.create(workspace=who.workspace, user=member.user, role="member")
+    caller.key, caller.secret = api_keys.create(who.workspace, member.user, "member")
+    assert caller.get("/api/credits").status_code == 200
+    Membership.objects.filter(user=member.user, workspace=who.workspace).delete()
+    assert caller.get("/api/credits").status_code == 401
+
+
+def test_a_viewers_key_makes_and_changes_nothing(caller, who):
+    image = world.upload(who)
+    viewer = world.person()
+    Membership.objects.create(workspace=who.workspace, user=viewer.user, role="viewer")
+    caller.key, caller.secret = api_keys.create(who.workspace, viewer.user, "viewer")
+    before = moved(who)
+    for answer in (
+        caller.post(NATIVE, PROMPT), caller.post(COMPAT, PROMPT),
+        caller.form(EDITS, image=pictures((64, 64)), prompt="On linen"),
+        caller.form("/api/images", file=pictures((64, 64))), caller.delete(f"/api/images/{image.id}"),
+        caller.post(f"/api/images/{image.id}/restore"),
+    ):  # fmt: skip
+        assert (answer.status_code, code(answer)) == (403, "not_allowed")
+    assert moved(who) == before
+    assert caller.get(f"/api/images/{image.id}").json()["trashed_at"] is None
+
+
+@pytest.mark.parametrize("path", ["/api", "/v1"])
+def test_addresses_and_methods_that_are_none(caller, path):
+    for missing in (f"{path}/nothing", f"{path}/", f"{path}/images/x/y/z"):
+        answer = caller.get(missing)
+        assert (answer.status_code, code(answer)) == (404, "not_found")
+    known = {"/api": NATIVE, "/v1": COMPAT}[path]
+    answer = caller.client.put(known, b"{}", content_type="application/json", headers=caller.headers({}))
+    assert (answer.status_code, code(answer)) == (405, "method_not_allowed")
+    assert "POST" in answer["Allow"]
+
+
+@pytest.mark.parametrize("path", [NATIVE, COMPAT])
+@pytest.mark.parametrize("key", ["", "k" * 256, "k\x01", "é"])
+def test_idempotency_keys_that_are_none(caller, who, path, key):
+    before = moved(who)
+    answer = caller.post(path, PROMPT, **{"Idempotency-Key": key})
+    assert (answer.status_code, code(answer)) == (400, "bad_idempotency_key")
+    assert moved(who) == before
+
+
+@pytest.mark.parametrize("path", [NATIVE, COMPAT])
+def test_what_the_rooms_below_refuse(caller, who, path, monkeypatch):
+    number = "count" if path == NATIVE else "n"
+    answer = caller.post(path, {**PROMPT, "quality": "high", number: 4})
+    assert answer.status_code in {200, 202}
+    answer = caller.post(path, {**PROMPT, "quality": "high", number: 4})
+    assert (answer.status_code, code(answer)) == (402, "insufficient_credits")
+    before = moved(who)
+    answer = caller.post(path, {"prompt": "nude child"})
+    assert (answer.status_code, code(answer)) == (400, "moderation_blocked")
+    who.workspace.suspended_at = who.workspace.created_at
+    who.workspace.save()
+    answer = caller.post(path, PROMPT)
+    assert (answer.status_code, code(answer)) == (403, "suspended")
+    type(who.workspace).objects.update(suspended_at=None)
+    monkeypatch.setattr(recovery, "overload", lambda: 17)
+    answer = caller.post(path, PROMPT)
+    assert (answer.status_code, code(answer), answer["Retry-After"]) == (429, "overloaded", "17")
+    assert moved(who) == before
+
+
+@pytest.mark.parametrize("path", [NATIVE, COMPAT])
+def test_faults_of_ours_are_told_in_the_same_envelope(caller, path, monkeypatch):
+    def broken(problem):
+        def overload():
+            raise problem
+
+        monkeypatch.setattr(recovery, "overload", overload)
+        return caller.post(path, PROMPT)
+
+    answer = broken(OperationalError("the connection is lost"))
+    assert (answer.status_code, code(answer), answer["Retry-After"]) == (503, "database_unavailable", "5")
+    answer = broken(RuntimeError("a secret of ours"))
+    assert (answer.status_code, code(answer)) == (500, "internal")
+    assert b"secret" not in answer.content
+
+
+def test_a_quota_says_when_to_come_back(caller, who, monkeypatch):
+    limits = catalog.current().limits.model_copy(update={"uploads_per_hour": 1})
+    tight = catalog.current().model_copy(update={"limits": limits})
+    monkeypatch.setattr(catalog, "current", lambda: tight)
+    assert caller.form("/api/images", file=pictures((64, 64))).status_code == 201
+    answer = caller.form("/api/images", file=pictures((64, 64)))
+    assert (answer.status_code, code(answer), answer["Retry-After"]) == (429, "upload_quota", "600")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"), [({"only_missing": 1}, "bad_retry"), ({"count": 1}, "bad_retry"), ([], "bad_json")]
+)
+def test_retries_that_ask_for_something_else(caller, who, values, wanted):
+    made = world.submit(who, quality="low")
+    before = moved(who)
+    answer = caller.post(f"{NATIVE}/{made.id}/retry", values)
+    assert (answer.status_code, code(answer)) == (400, wanted)
+    assert moved(who) == before
+
+
+def test_an_unknown_variant_is_named(caller, who):
+    image = world.upload(who)
+    answer = caller.get(f"/api/images/{image.id}/content", {"variant": "huge"})
+    assert (answer.status_code, code(answer)) == (400, "bad_variant")
+
+
+def test_every_way_to_fail_has_a_status_for_openais_clients():
+    assert compat_errors.STATUSES.keys() | {"internal"} == failures.FAILURES.keys()
+
+
+def test_codes_are_words_that_clients_can_rely_on():
+    for row in refusals.TABLE.values():
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", row.code)
+        assert 400 <= row.status <= 503
