@@ -20,11 +20,12 @@ from collections.abc import Iterator
 ROOT = pathlib.Path(__file__).parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 60
+IMAGE_BYTES = str(1_560_000)  # a PNG such as peers were measured with
 
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """A running instance: where it is, a key of its owner's workspace, the fake provider's address, seconds to start."""
+    """A running instance: where it is, its environment, the fake provider's address, seconds to start."""
 
     url: str
     data_dir: pathlib.Path
@@ -49,6 +50,16 @@ class Stack:
                 if name in words and parent == self.supervisor:
                     return int(entry.name)
         raise RuntimeError(f"gesso {name} is not running")
+
+
+def children(parent: int) -> list[int]:
+    """Return the pids of the living children of a process."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(entry.name))
+    return found
 
 
 def cpu_seconds(pid: int) -> tuple[float, float]:
@@ -88,7 +99,9 @@ def running(*, provider: bool = True) -> Iterator[Stack]:
             "GESSO_CATALOG": str(ROOT / "benchmarks/catalog.toml"),
         }
         if provider:
-            command = [sys.executable, "-m", "tests.fakes.provider", "--port", str(provider_port)]
+            command = [
+                sys.executable, "-m", "tests.fakes.provider", "--port", str(provider_port), "--image-bytes", IMAGE_BYTES
+            ]  # fmt: skip
             fake = subprocess.Popen(command, cwd=ROOT)
             ending.callback(_stop, fake)
             environment |= {

@@ -17,8 +17,7 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import response_for_exception
-from django.db import close_old_connections, connections
-from django.db.backends.postgresql.base import DatabaseWrapper
+from django.db import close_old_connections
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
@@ -61,7 +60,6 @@ class Handler(ASGIHandler):
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await broadcast.HUB.aclose()
-        await asyncio.get_running_loop().run_in_executor(self._threads, _close_pool)
         self._threads.shutdown()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -105,7 +103,7 @@ class Handler(ASGIHandler):
             response.block_size = self.chunk_size
         lives_on_the_loop = isinstance(response, Later) or getattr(response, "is_async", False)
         if lives_on_the_loop or not response.streaming:
-            response.close()  # request_finished, on this thread: its connection is back in the pool
+            response.close()  # request_finished, on this thread: what it holds is given back
         return request, response
 
     async def _settle(self, request: ASGIRequest, later: Later, send: Send, context: contextvars.Context) -> None:
@@ -173,9 +171,3 @@ class Handler(ASGIHandler):
             for result in await asyncio.gather(working, listening, return_exceptions=True):
                 if isinstance(result, Exception) and not isinstance(result, RequestAborted):
                     log.error("a response failed while it was sent", exc_info=result)
-
-
-def _close_pool() -> None:
-    database = connections["default"]
-    assert isinstance(database, DatabaseWrapper)
-    database.close_pool()

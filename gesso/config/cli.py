@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         environment = env.read(os.environ)
         command: Command = options.command
+        os.environ["PGAPPNAME"] = f"gesso {options.called}"  # what the database's list of connections says
         sys.exit(command(options, environment))
     except env.BadEnvironment as problem:
         _fail(problem, 2)
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         within: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, does: Command, tells: str
     ) -> argparse.ArgumentParser:
         made = within.add_parser(name, help=tells, description=tells, allow_abbrev=False)
-        made.set_defaults(command=does)
+        made.set_defaults(command=does, called=name)
         return made
 
     command(commands, "run", _run, "Run everything: database, web and worker, until Ctrl-C.")

@@ -84,7 +84,7 @@ TEMPLATES = [
 
 
 def _database() -> dict[str, Any]:
-    options: dict[str, Any] = {"application_name": "gesso"}
+    options: dict[str, Any] = {}
     if GESSO.embedded:
         place = embedded.location(GESSO.data_dir)
         known = {"host": str(place.socket_dir), "user": embedded.ROLE, "dbname": embedded.DATABASE}
@@ -110,9 +110,12 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
-def pool_connections(threads: int) -> None:
-    """Give this process a pool of database connections: one for each of its `threads`, and two to spare."""
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": threads + 2, "timeout": 10}
+def keep_connections(*, check: bool) -> None:
+    """Let each thread of this process keep its connection; with `check`, look before each use whether it still works.
+
+    A process has a small, fixed number of threads that use the database, so a pool would only add a check-out.
+    """
+    DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": check}
 
 
 AUTH_USER_MODEL = "accounts.User"

@@ -28,10 +28,10 @@ def listen(host: str, port: int) -> socket.socket:
 def run(listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     from gesso.config import settings as gesso_settings
-    from gesso.config.asgi import THREADS, Handler
+    from gesso.config.asgi import Handler
 
-    # The pool has to be asked for before Django first looks at its databases.
-    gesso_settings.pool_connections(THREADS)
+    # To be said before Django first looks at its databases.
+    gesso_settings.keep_connections(check=True)
     django.setup()
     static.collect()
     proxies = list(settings.GESSO.trusted_proxies)

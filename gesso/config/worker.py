@@ -5,7 +5,6 @@ itself, to be started anew by the supervisor, when its queue listener has died (
 """
 
 import asyncio
-import contextlib
 import signal
 
 import structlog
@@ -15,12 +14,11 @@ from procrastinate.contrib.django import app
 
 from gesso.config import settings as gesso_settings
 from gesso.core import catalog, leases, transactions
-from gesso.generations import alarms, broadcast, recovery, runner, tasks
+from gesso.generations import alarms, broadcast, recovery, rendering, runner, tasks
 from gesso.moderation import policy
 from gesso.providers import registry
 
 GRACE_SECONDS = 12  # `gesso run` stops within 20 s
-RENDITION_JOBS = 2
 LISTENER_CHECK_SECONDS = 10
 
 log = structlog.get_logger()
@@ -32,7 +30,8 @@ class Deaf(Exception):
 
 def run() -> None:
     """Run the worker until SIGTERM or SIGINT. Raises Deaf when a restart is the cure."""
-    gesso_settings.pool_connections(transactions.THREADS)
+    # No look before each use: when the database goes away this process ends and a new one connects again.
+    gesso_settings.keep_connections(check=False)
     asyncio.run(_run())
 
 
@@ -41,7 +40,8 @@ async def _run() -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    made = runner.Runner(registry.configured(), policy.Moderator())
+    renderer = rendering.Renderer()
+    made = runner.Runner(registry.configured(), policy.Moderator(), renderer.ask)
     tasks.use(made)
     renewer = leases.Renewer(lambda: made.renew(loop))
     sweeper = recovery.Loop()
@@ -49,27 +49,25 @@ async def _run() -> None:
     words = broadcast.connection_words() | {"application_name": "gesso-worker"}
     queue = app.with_connector(PsycopgConnector(kwargs=words, min_size=1, max_size=6))
     async with queue.open_async():
-        workers = [
-            asyncio.create_task(
-                queue.run_worker_async(
-                    queues=[name], name=name, concurrency=concurrency, install_signal_handlers=False,
-                    delete_jobs="always", shutdown_graceful_timeout=GRACE_SECONDS,
-                )
+        hearing = asyncio.create_task(
+            queue.run_worker_async(
+                queues=[alarms.GENERATIONS], name=alarms.GENERATIONS, concurrency=settings.GESSO.worker_concurrency,
+                install_signal_handlers=False, delete_jobs="always", shutdown_graceful_timeout=GRACE_SECONDS,
             )
-            for name, concurrency in (
-                (alarms.GENERATIONS, settings.GESSO.worker_concurrency),
-                (alarms.RENDITIONS, RENDITION_JOBS),
-            )
-        ]  # fmt: skip
+        )  # fmt: skip
         renewer.start()
         sweeper.start()
         log.info("worker ready", owner=made.owner, model=[model.id for model in catalog.usable_models()])
-        watcher = asyncio.create_task(_listeners_live(len(workers)))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([*workers, watcher, stopping], return_when=asyncio.FIRST_COMPLETED)
-        for task in (*workers, watcher, stopping):
+        parts = [
+            hearing,
+            asyncio.create_task(renderer.run()),
+            asyncio.create_task(_listener_lives()),
+            asyncio.create_task(stop.wait()),
+        ]
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for task in parts:
             task.cancel()
-        results = await asyncio.gather(*workers, watcher, return_exceptions=True)
+        results = await asyncio.gather(*parts, return_exceptions=True)
     sweeper.stop()
     renewer.stop()
     await made.close()
@@ -79,12 +77,10 @@ async def _run() -> None:
             raise result
 
 
-async def _listeners_live(expected: int) -> None:
+async def _listener_lives() -> None:
     """Return never; raises Deaf when a queue's LISTEN task is gone."""
     await asyncio.sleep(LISTENER_CHECK_SECONDS)
     while True:
-        living = sum(task.get_name() == "listener" for task in asyncio.all_tasks())
-        if living < expected:
+        if not any(task.get_name() == "listener" for task in asyncio.all_tasks()):
             raise Deaf("The queue's listener is gone; this worker ends so that a new one hears again.")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.sleep(LISTENER_CHECK_SECONDS)
+        await asyncio.sleep(LISTENER_CHECK_SECONDS)

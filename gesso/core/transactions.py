@@ -1,4 +1,4 @@
-"""The database from asynchronous code: one bounded pool of threads, connections given back after every call.
+"""The database from asynchronous code: one bounded pool of threads, each with a connection of its own.
 
 Law 4 (no network inside a transaction) is kept by shape: provider calls are coroutines, and a coroutine reaches
 the database only through `in_thread`, whose function can't await anything.
@@ -27,11 +27,10 @@ async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
 
 
 def _with_connection(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    close_old_connections()
     try:
         return function(*args, **kwargs)
     finally:
-        close_old_connections()
+        close_old_connections()  # drops it when it is broken; a process that keeps connections keeps it otherwise
 
 
 def close() -> None:

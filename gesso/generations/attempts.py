@@ -9,12 +9,14 @@ import datetime
 import random
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
 
 from gesso.core import clock, ids
-from gesso.generations import alarms, broadcast, leasing, timeline
+from gesso.generations import broadcast, leasing, timeline
 from gesso.generations.models import Attempt, Generation, Output, Watch
 from gesso.images.models import Image
 from gesso.providers import protocol
@@ -65,27 +67,47 @@ def spool_key(generation_id: uuid.UUID, index: int, number: int) -> str:
     return f"spool/{generation_id}/{index}-{number}"
 
 
+_BEGIN = """
+UPDATE generations_generation
+SET state = 'running', started_at = now(), moderated_at = now(), deadline_at = now() + %s * interval '1 second'
+WHERE id = %s AND lease_epoch = %s AND state IN ('queued', 'running')
+RETURNING workspace_id, provider, model, now(), EXISTS (
+    SELECT FROM generations_watch AS watch
+    WHERE watch.workspace_id = generations_generation.workspace_id AND watch.until > now()
+)
+"""
+_OPEN = "SELECT id, index FROM generations_output WHERE generation_id = %s AND state = 'open' ORDER BY index"
+_DELIVER = """
+UPDATE generations_output SET state = 'delivered', image_id = %s, ended_at = statement_timestamp()
+WHERE generation_id = %s AND index = %s AND state = 'open'
+"""
+_FINISH = """
+UPDATE generations_attempt SET state = 'finished', ended_at = statement_timestamp(), usage = %s, request_id = %s
+WHERE id = %s
+"""
+
+
 @transaction.atomic
 def begin(generation_id: uuid.UUID, epoch: int, *, seconds: int) -> tuple[list[Step], bool]:
     """Set a moderated generation running (TX 2): one `sending` attempt for each output, committed before any request.
 
     Returns the steps, and whether somebody watches this workspace. `seconds` is the time it has from now on.
     """
-    generation = leasing.fence(generation_id, epoch)
-    now = clock.now()
-    Generation.objects.filter(id=generation_id).update(
-        state=Generation.State.RUNNING,
-        started_at=now,
-        moderated_at=now,
-        deadline_at=now + datetime.timedelta(seconds=seconds),
-    )
-    outputs = list(Output.objects.filter(generation_id=generation_id, state=Output.State.OPEN).order_by("index"))
-    attempts = [_new(generation, output, 1, epoch, now) for output in outputs]
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [seconds, generation_id, epoch])
+        row = cursor.fetchone()
+        if row is None:
+            raise leasing.Stale(str(generation_id))
+        workspace_id, provider, model, now, watched = row
+        cursor.execute(_OPEN, [generation_id])
+        outputs: list[tuple[int, int]] = cursor.fetchall()
+    generation = Generation(id=generation_id, provider=provider)
+    attempts = [_new(generation, Output(id=number, index=index), 1, epoch, now) for number, index in outputs]
     Attempt.objects.bulk_create(attempts)
-    timeline.record(generation_id, "running", epoch=epoch, provider=generation.provider, model=generation.model)
-    broadcast.announce_generations(generation.workspace_id, [generation_id])
-    steps = [Step(attempt, output.index, committed=True) for attempt, output in zip(attempts, outputs, strict=True)]
-    return steps, Watch.objects.filter(workspace_id=generation.workspace_id, until__gt=now).exists()
+    timeline.record(generation_id, "running", epoch=epoch, provider=provider, model=model)
+    broadcast.announce_generations(workspace_id, [generation_id])
+    steps = [Step(attempt, index, committed=True) for attempt, (_, index) in zip(attempts, outputs, strict=True)]
+    return steps, bool(watched)
 
 
 @transaction.atomic
@@ -200,15 +222,12 @@ def delivered(
     """Deliver one output (TX 3b): image, slot, attempt and notice in one commit. It is seen at once; money waits."""
     generation = leasing.fence(generation_id, epoch)
     image.save(force_insert=True)
-    changed = Output.objects.filter(generation=generation, index=step.index, state=Output.State.OPEN).update(
-        state=Output.State.DELIVERED, image=image, ended_at=Now()
-    )
-    assert changed == 1, "an open output under our own lease"
-    Attempt.objects.filter(id=step.attempt.id).update(
-        state=Attempt.State.FINISHED, ended_at=Now(), usage=picture.usage, request_id=request_id[:120]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_DELIVER, [image.id, generation_id, step.index])
+        assert cursor.rowcount == 1, "an open output under our own lease"
+        finished: list[Any] = [Jsonb(picture.usage), request_id[:120], step.attempt.id]
+        cursor.execute(_FINISH, finished)
     timeline.record(generation_id, "delivered", epoch=epoch, index=step.index, image=str(image.id))
-    alarms.ask_for_renditions([image.id])
     broadcast.announce_generations(generation.workspace_id, [generation_id])
 
 

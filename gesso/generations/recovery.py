@@ -42,12 +42,6 @@ _TAKE_FROM_IDLE = """
 UPDATE generations_generation SET lease_expires_at = now() - interval '1 second'
 WHERE state = 'running' AND deadline_at + interval '60 seconds' < now() AND lease_expires_at > now()
 """
-_UNRENDERED = """
-SELECT id FROM images_image
-WHERE rendered_at IS NULL AND broken_at IS NULL AND verdict = 'allowed'
-  AND created_at < now() - interval '60 seconds' AND created_at > now() - interval '7 days'
-ORDER BY created_at LIMIT 100
-"""
 # Only those count that their workspace's limit would let run: whoever waits in line for its own others does not.
 _OLDEST_WAITING = """
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM (
@@ -88,14 +82,12 @@ def sweep() -> int:
 
 
 def tidy() -> None:
-    """Do what once a minute is enough for: lost renditions, jobs of dead workers, keys and grants past their time."""
+    """Do what once a minute is enough for: jobs of dead workers, keys and grants past their time."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (LOCK[0], LOCK[1] + 1))
         if not cursor.fetchone()[0]:
             return
-        cursor.execute(_UNRENDERED)
-        alarms.ask_for_renditions([row[0] for row in cursor.fetchall()])
-        cursor.execute(_DEAD_JOBS, [[alarms.GENERATIONS, alarms.RENDITIONS]])
+        cursor.execute(_DEAD_JOBS, [[alarms.GENERATIONS]])
         IdempotencyKey.objects.filter(created_at__lt=clock.now() - datetime.timedelta(hours=24)).delete()
     ledger.expire_due(None)
 

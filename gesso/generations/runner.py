@@ -52,8 +52,15 @@ class Done:
 class Runner:
     """Everything one worker process needs to advance generations: its name, its providers, its moderator."""
 
-    def __init__(self, providers: Mapping[str, protocol.Provider], moderator: policy.Moderator) -> None:
+    def __init__(
+        self,
+        providers: Mapping[str, protocol.Provider],
+        moderator: policy.Moderator,
+        on_delivery: Callable[[uuid.UUID], None] | None = None,
+    ) -> None:
+        """`on_delivery`, if any, hears of each delivered image, on the loop: its renditions can be made."""
         self.owner = leases.owner_name()
+        self._on_delivery = on_delivery
         self._providers = providers
         self._moderator = moderator
         self._held: dict[uuid.UUID, asyncio.Task[object]] = {}
@@ -113,7 +120,7 @@ class Runner:
         if provider is None or claim.overdue or claim.worn_out:
             return await self._end(generation, epoch, _why_over(claim))
         try:
-            references = await self._references(generation)
+            references = await self._references(generation) if claim.references else ()
         except storage.Missing:
             return await self._end(generation, epoch, "reference_unreadable")
         course = await self._set_out(generation, epoch, references)
@@ -203,6 +210,11 @@ class Runner:
             else:
                 return () if verdict.allowed else (verdict.categories or ("policy",))
 
+    def delivered(self, image_id: uuid.UUID) -> None:
+        """Tell who waits for it that an image is there."""
+        if self._on_delivery:
+            self._on_delivery(image_id)
+
     async def when_stored(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run a write to the storage; while it is down, the bytes are kept and tried again until the deadline."""
         while True:
@@ -273,6 +285,7 @@ class _Run:
             return
         image = await runner.when_stored(outputs.store, self.generation, step.index, proved)
         await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, raw.request_id)
+        runner.delivered(image.id)
 
     async def _send(self, step: attempts.Step) -> protocol.Raw:
         generation, limits = self.generation, catalog.current().limits

@@ -6,13 +6,25 @@ and its price returned. Who decides that it has ended: `runner`, `lifecycle`, `r
 
 import uuid
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from gesso.credits import ledger
 from gesso.generations import alarms, broadcast, leasing, timeline
 from gesso.generations.models import Generation, Output
 from gesso.images.models import Image
+
+_CLOSE = """
+UPDATE generations_output SET state = 'failed', failure_code = %s, ended_at = statement_timestamp()
+WHERE generation_id = %s AND state = 'open'
+"""
+_OUTPUTS = "SELECT state, failure_code FROM generations_output WHERE generation_id = %s ORDER BY index"
+_END = """
+UPDATE generations_generation
+SET state = %s, failure_code = %s, ended_at = statement_timestamp(), lease_owner = '', lease_expires_at = NULL,
+    wake_at = NULL
+WHERE id = %s
+"""
 
 
 @transaction.atomic
@@ -27,11 +39,10 @@ def end(generation: Generation, *, failure_code: str = "", canceled: bool = Fals
 
     Delivered outputs are charged, also after a cancel; a generation with at least one is `succeeded`.
     """
-    outputs = Output.objects.filter(generation=generation)
-    outputs.filter(state=Output.State.OPEN).update(
-        state=Output.State.FAILED, failure_code=failure_code or "internal", ended_at=Now()
-    )
-    rows = list(outputs.order_by("index").values_list("state", "failure_code"))
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOSE, [failure_code or "internal", generation.id])
+        cursor.execute(_OUTPUTS, [generation.id])
+        rows: list[tuple[str, str]] = cursor.fetchall()
     delivered = sum(state == Output.State.DELIVERED for state, _ in rows)
     reasons = [code for state, code in rows if state == Output.State.FAILED]
     if canceled:
@@ -41,14 +52,8 @@ def end(generation: Generation, *, failure_code: str = "", canceled: bool = Fals
     settled = ledger.settle(generation.hold_id, captured=delivered * generation.price_each, by_member=canceled)
     generation.state = state
     generation.failure_code = reasons[0] if reasons else ""
-    Generation.objects.filter(id=generation.id).update(
-        state=state,
-        failure_code=generation.failure_code,
-        ended_at=Now(),
-        lease_owner="",
-        lease_expires_at=None,
-        wake_at=None,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_END, [state.value, generation.failure_code, generation.id])
     timeline.record(
         generation.id, state.value, epoch=generation.lease_epoch, delivered=delivered, asked=generation.count,
         charged=settled.captured, returned=settled.released, code=generation.failure_code,

@@ -6,10 +6,16 @@ A crash after the write costs nothing: whoever takes the generation over finds t
 import uuid
 
 import orjson
+from django.db import connection
 
-from gesso.generations.models import Attempt, Output
 from gesso.images import storage
 from gesso.providers import protocol
+
+_KEPT = """
+SELECT output.index, output.previews, array_agg(attempt.spool_key)
+FROM generations_output AS output JOIN generations_attempt AS attempt ON attempt.output_id = output.id
+WHERE output.generation_id = %s GROUP BY output.id
+"""
 
 
 def write(key: str, raw: protocol.Raw) -> None:
@@ -36,9 +42,11 @@ def preview_key(generation_id: uuid.UUID, index: int, number: int) -> str:
 def clear(generation_id: uuid.UUID) -> None:
     """Delete what only a running generation needs: raw answers and previews."""
     store = storage.current()
-    outputs = Output.objects.filter(generation_id=generation_id)
-    for key in Attempt.objects.filter(output__in=outputs).values_list("spool_key", flat=True):
-        store.delete(key)
-    for index, previews in outputs.filter(previews__gt=0).values_list("index", "previews"):
+    with connection.cursor() as cursor:
+        cursor.execute(_KEPT, [generation_id])
+        kept: list[tuple[int, int, list[str]]] = cursor.fetchall()
+    for index, previews, keys in kept:
+        for key in keys:
+            store.delete(key)
         for number in range(1, previews + 1):
             store.delete(preview_key(generation_id, index, number))

@@ -5,8 +5,7 @@ import uuid
 import structlog
 from procrastinate.contrib.django import app
 
-from gesso.core.transactions import in_thread
-from gesso.generations import alarms, rendering, runner
+from gesso.generations import alarms, runner
 
 log = structlog.get_logger()
 
@@ -24,9 +23,3 @@ async def advance(generation_id: str) -> None:
     """Advance one generation; what must wait has its alarm in its row."""
     assert _runner is not None, "tasks.use was called at the worker's start"
     await _runner.advance(uuid.UUID(generation_id))
-
-
-@app.task(name=alarms.RENDER, queue=alarms.RENDITIONS)
-async def render(image_id: str) -> None:
-    """Decode one image fully and make its renditions; a broken one is withdrawn."""
-    await in_thread(rendering.render, uuid.UUID(image_id))
