@@ -49,9 +49,14 @@ class Timeline(records.Lines):
     """What happened, line by line."""
 
     model = GenerationEvent
-    fields = ("sequence", "at", "kind", "epoch", "data")
+    fields = ("sequence", "moment", "kind", "epoch", "data")
     ordering = ("sequence",)
     verbose_name_plural = "timeline"
+
+    @admin.display(description="at")
+    def moment(self, row: GenerationEvent) -> str:
+        """Return when it happened, to the second."""
+        return records.moment(row.at)
 
 
 class Generations(records.Records):

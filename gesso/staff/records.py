@@ -4,14 +4,15 @@ Invariant: nothing registered here can be added, changed or deleted, whoever ask
 their number of queries does not grow with their rows.
 """
 
+import datetime
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -63,15 +64,11 @@ class Records(_Seen, _Admin):
     search_fields = ("id",)  # shows the field; where it looks is said above
     search_help_text = "An email address, or any id or the beginning of one"
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     change_form_template = "staff/change_form.html"
     change_list_template = "staff/change_list.html"
     object_history_template = "staff/object_history.html"
-
-    @property
-    def media(self) -> forms.Media:
-        """Pages that only show need no scripts."""
-        return forms.Media()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return every field: what is not read-only here does not exist."""
@@ -110,11 +107,6 @@ class Lines(_Seen, _Inline):
     can_delete = False
     template = "admin/edit_inline/tabular.html"
 
-    @property
-    def media(self) -> forms.Media:
-        """Lines that only show need no scripts."""
-        return forms.Media()
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return every field."""
         return self.get_fields(request, obj)
@@ -138,11 +130,19 @@ def table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> SafeString 
     """Return a small table; a dash when it is empty. Every cell is escaped unless it is markup of ours."""
     if not rows:
         return NOTHING
-    body = format_html_join(
-        "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
-    )
+    cells = ((format_html_join("", "<td>{}</td>", ((_cell(cell),) for cell in row)),) for row in rows)
+    body = format_html_join("", "<tr>{}</tr>", cells)
     head = format_html_join("", '<th scope="col">{}</th>', ((words,) for words in heads))
     return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+
+
+def moment(at: datetime.datetime) -> str:
+    """Return a time to the second, in this install's timezone."""
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
+
+
+def _cell(value: object) -> object:
+    return moment(value) if isinstance(value, datetime.datetime) else value
 
 
 def _uuid(digits: str) -> str:
