@@ -7,7 +7,6 @@ from django.db import IntegrityError, transaction
 from gesso.accounts import sign_in_links, workspaces
 from gesso.accounts.models import User
 
-
 LONGEST = 254  # characters of an address (RFC 5321)
 
 

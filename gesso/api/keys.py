@@ -15,16 +15,16 @@ from gesso.api.refusals import Refusal
 
 @dataclasses.dataclass(frozen=True)
 class Caller:
-    """The person and the workspace of an active key; `secret` is kept to look again while a stream lasts."""
+    """The person, workspace and role of an active key; `secret` is kept to look again while a stream lasts."""
 
     workspace: Workspace
     user: User
+    membership: Membership
     secret: str = dataclasses.field(repr=False)
 
     def must(self, deed: workspaces.Deed) -> None:
         """Refuse what the person's role in the workspace doesn't allow."""
-        membership = Membership.objects.filter(workspace=self.workspace, user=self.user).first()
-        if membership is None or not workspaces.can(membership, deed):
+        if not workspaces.can(self.membership, deed):
             raise Refusal(403, "not_allowed", "The role of this key's person in the workspace doesn't allow this.")
 
 
@@ -51,7 +51,7 @@ def caller(request: HttpRequest) -> Caller:
     if found is None:
         words = "This needs an active API key: send the header Authorization: Bearer gsk_..."
         raise Refusal(401, "invalid_api_key", words)
-    return Caller(found.workspace, found.user, secret.strip())
+    return Caller(found.workspace, found.user, found.membership, secret.strip())
 
 
 def still_valid(known: Caller) -> bool:

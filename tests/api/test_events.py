@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gesso.accounts import api_keys
+from gesso.accounts import api_keys, workspaces
 from gesso.api import events, keys
 from gesso.core import transactions
 from gesso.generations import broadcast, lifecycle
@@ -35,10 +35,11 @@ def told(lines: list[bytes]) -> list[tuple[str, dict]]:
 
 def listen(who, caller, act=None, *, last=""):
     """Everything that the stream says while `act` runs, until the hub closes."""
+    membership = workspaces.current(who.user, None)
 
     async def run():
         said = []
-        known = keys.Caller(who.workspace, who.user, caller.secret)
+        known = keys.Caller(who.workspace, who.user, membership, caller.secret)
         async for line in events._lines(known, last):
             said.append(line)
             if len(said) == 2 and act:
