@@ -33,6 +33,7 @@ class Tile:
     index: str
     state: str
     image_id: str = ""
+    favourite: bool = False
     picture: SafeString | None = None
     title: str = ""
     note: str = ""
@@ -93,6 +94,7 @@ class Card:
     problem: Problem | None
     again: str
     missing: str
+    several: bool
     new_id: str
     announcement: str
 
@@ -127,6 +129,7 @@ def of(generation: Generation, *, now: datetime.datetime, place: int = 0) -> Car
         problem=problem,
         again=wording.plural(generation.price, "credit"),
         missing=_missing(generation, missing) if not in_hand and not problem and missing else "",
+        several=delivered > 1,
         new_id=str(ids.uuid7()),
         announcement=""
         if in_hand
@@ -235,7 +238,9 @@ def _tile(generation: Generation, output: Output) -> Tile:  # noqa: PLR0911 (a t
     if image.trashed_at:
         return Tile(index=index, state="missing", title="In the trash", note="It can be restored there.")
     drawn = picture(image, alt=_alt(generation, output), sizes=_sizes(generation))
-    return Tile(index=index, state="done", image_id=str(image.id), picture=drawn)
+    return Tile(
+        index=index, state="done", image_id=str(image.id), picture=drawn, favourite=image.favourite_at is not None
+    )
 
 
 def _open_tile(generation: Generation, output: Output) -> Tile:

@@ -35,13 +35,15 @@ def serve(request: access.Request, image_id: uuid.UUID) -> HttpResponseBase:
 @require_GET
 @access.signed_in
 def preview(request: access.Request, generation_id: uuid.UUID, index: int) -> HttpResponse:
-    """Send the newest partial picture of an output that is being made; gone when it is done."""
+    """Send the newest partial picture of an output that is being made; nothing (204) when it is done or not begun."""
     found = queries.find(request.workspace.id, generation_id)
-    key = queries.preview(found, index) if found else None
-    if key is None:
+    if found is None:
         raise Http404
+    key = queries.preview(found, index)
     try:
-        data = storage.current().get(key)
+        data = storage.current().get(key) if key else b""
     except storage.Missing:
-        raise Http404 from None  # it ended a moment ago
+        data = b""
+    if not data:
+        return HttpResponse(status=204, headers={"Cache-Control": "no-store"})  # the picture itself has just come
     return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": "no-store"})

@@ -16,9 +16,10 @@ SOURCES = pathlib.Path(__file__).parent / "static" / "gesso" / "js"
 ALIVE = ("clocks", "page")  # on every signed-in page
 BUNDLES = {
     "studio": (
-        "feed", "composer", "price", "submit", "references", "reorder", "uploads", "drafts", "stream", *ALIVE,
+        "feed", "composer", "price", "submit", "references", "reorder", "uploads", "drafts", "marks", "downloads",
+        "stream", *ALIVE,
     ),
-    "feed": ("feed", "stream", *ALIVE),  # the studio without a usable model
+    "feed": ("feed", "marks", "downloads", "stream", *ALIVE),  # the studio without a usable model
     "live": ("stream", *ALIVE),
     "still": ALIVE,
 }  # fmt: skip

@@ -1,9 +1,18 @@
-"""The tag that draws a form's field in our own dress, for our forms and allauth's."""
+"""Tags that put what allauth says and asks into our own dress: its fields, its headings, its sessions."""
+
+import re
 
 from django import forms, template
 from django.utils.safestring import SafeString
 
 register = template.Library()
+
+# What a User-Agent header contains, the most telling part first, and what people call it.
+BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"))
+SYSTEMS = (
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)  # fmt: skip
 
 
 @register.simple_tag
@@ -12,3 +21,18 @@ def control(field: forms.BoundField) -> SafeString:
     ours = "check" if isinstance(field.field.widget, forms.CheckboxInput) else "input"
     field.field.widget.attrs.pop("placeholder", None)
     return field.as_widget(attrs={"class": ours})
+
+
+@register.filter
+def plainly(words: str) -> str:
+    """Return a heading in sentence case: only its first word begins large. Words all in capitals stay."""
+    first, *rest = re.split(r"(?<=\W)", str(words).strip())
+    return "".join([first, *(word.lower() if re.fullmatch(r"[A-Z][a-z]+\W?", word) else word for word in rest)])
+
+
+@register.filter
+def browser_name(agent: str) -> str:
+    """Return what a User-Agent header calls itself, short: "Firefox on Linux"."""
+    browser = next((name for part, name in BROWSERS if part in agent), "")
+    system = next((name for part, name in SYSTEMS if part in agent), "")
+    return " on ".join(filter(None, (browser, system))) or agent[:40] or "Unknown browser"

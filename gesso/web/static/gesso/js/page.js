@@ -65,8 +65,10 @@ function key(event) {
     gl: () => location.assign("/library"),
     j: () => walk(1),
     k: () => walk(-1),
+    f: () => press("f"),
     r: () => press("r"),
     d: () => press("d"),
+    Delete: () => press("Delete"),
   };
   const act = does[pressed] ?? does[event.key];
   if (!act) return;

@@ -31,7 +31,8 @@ document.addEventListener("keydown", (event) => {
   const arrow = arrows[event.key];
   if (zooms[event.key]) zooms[event.key]();
   else if (!(arrow && stage.pan(...arrow))) {
-    const pressed = /** @type {HTMLElement | null} */ (document.querySelector(`[data-key="${CSS.escape(event.key)}"]`));
+    const key = { j: "ArrowRight", k: "ArrowLeft" }[event.key] ?? event.key;
+    const pressed = /** @type {HTMLElement | null} */ (document.querySelector(`[data-key="${CSS.escape(key)}"]`));
     if (!pressed || document.querySelector(":popover-open")) return;
     pressed.click();
   }

@@ -62,8 +62,6 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || target.closest(typing) || !keysOn()) return;
   if (event.key === "j" || event.key === "ArrowRight") walk(1);
   else if (event.key === "k" || event.key === "ArrowLeft") walk(-1);
-  else if (event.key === "f" || event.key === "Delete") {
-    /** @type {HTMLElement | null | undefined} */ (target.closest("li.tile")?.querySelector(`[data-key="${event.key}"]`))?.click();
-  } else return;
+  else return;
   event.preventDefault();
 });

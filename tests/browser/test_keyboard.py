@@ -1,0 +1,116 @@
+"""The studio and the library without a pointer: every key that the list of keys names does what it says."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.desk import PATIENCE, opened
+
+pytestmark = pytest.mark.browser
+
+
+def focused(page, selector: str) -> bool:
+    return page.evaluate("selector => document.activeElement?.matches(selector)", selector)
+
+
+def test_tab_to_the_prompt_and_generate(desk):
+    who = desk(credits=50)
+    who.go("/studio")
+    for _ in range(20):
+        if focused(who.page, "#prompt"):
+            break
+        who.page.keyboard.press("Tab")
+    assert focused(who.page, "#prompt")
+    who.page.keyboard.type("A boat that nobody clicked")
+    who.page.keyboard.press("Control+Enter")
+    who.delivered(who.card("A boat that nobody clicked"), 1)
+
+
+def test_the_list_of_keys(desk):
+    who = desk()
+    who.go("/studio")
+    keys = who.page.get_by_role("dialog", name="Keyboard")
+    expect(keys).to_be_hidden()
+    who.page.keyboard.press("?")
+    expect(keys).to_be_visible()
+    who.page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    who.page.keyboard.press("/")
+    assert focused(who.page, "#prompt")
+    who.page.keyboard.type("?gl")  # typing is typing
+    expect(keys).to_be_hidden()
+    who.page.locator("body").click(position={"x": 5, "y": 5})
+    who.page.keyboard.press("g")
+    who.page.keyboard.press("l")
+    who.page.wait_for_url("**/library")
+    who.page.keyboard.press("g")
+    who.page.keyboard.press("c")
+    who.page.wait_for_url("**/studio")
+
+
+def test_single_keys_can_be_turned_off(desk):
+    who = desk()
+    who.go("/studio")
+    who.page.keyboard.press("?")
+    who.page.get_by_role("switch").click()
+    who.page.keyboard.press("Escape")
+    who.page.keyboard.press("?")
+    expect(who.page.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+
+
+def test_cards_are_walked_and_their_pictures_used(desk):
+    who = desk(credits=50)
+    for prompt in ("The first of two keys", "The second of two keys"):
+        who.delivered(who.generate(prompt), 1)
+    who.page.reload()
+    expect(who.cards()).to_have_count(2)
+    who.page.keyboard.press("j")
+    assert focused(who.page, "#feed > article:first-of-type")
+    who.page.keyboard.press("j")
+    assert focused(who.page, "#feed > article:last-of-type")
+    who.page.keyboard.press("k")
+    assert focused(who.page, "#feed > article:first-of-type")
+    who.page.keyboard.press("r")
+    expect(who.page.locator("[data-tray] li[data-image]")).to_have_count(1, timeout=PATIENCE)
+    who.page.keyboard.press("f")
+    star = who.cards().first.locator('[data-key="f"]')
+    expect(star).to_have_attribute("aria-pressed", "true")
+    with who.page.expect_download() as started:
+        who.page.keyboard.press("d")
+    assert opened(started.value).size == (1024, 1024)
+    who.go("/library?favourite=1")
+    expect(who.page.locator("#wall li.tile")).to_have_count(1)
+
+
+def test_earlier_prompts_come_back(desk):
+    who = desk(credits=50)
+    for prompt in ("An older prompt", "A newer prompt"):
+        who.generate(prompt)
+    box = who.page.get_by_role("textbox", name="Prompt")
+    box.fill("")
+    box.press("Alt+ArrowUp")
+    expect(box).to_have_value("A newer prompt")
+    box.press("Alt+ArrowUp")
+    expect(box).to_have_value("An older prompt")
+    box.press("Alt+ArrowDown")
+    expect(box).to_have_value("A newer prompt")
+
+
+def test_the_library_by_keys(desk):
+    who = desk(credits=50)
+    who.delivered(who.generate("A wall of two", count=2), 2)
+    who.go("/library")
+    tiles = who.page.locator("#wall li.tile")
+    expect(tiles).to_have_count(2)
+    who.page.keyboard.press("j")
+    who.page.keyboard.press("f")
+    expect(tiles.first.locator('[data-key="f"]')).to_have_attribute("aria-pressed", "true")
+    who.page.keyboard.press("Delete")
+    expect(tiles).to_have_count(1)
+    who.page.get_by_role("button", name="Undo").click()
+    expect(tiles).to_have_count(2)
+    who.page.keyboard.press("Enter")
+    who.page.wait_for_url("**/images/*")
+    who.page.keyboard.press("Escape")
+    who.page.wait_for_url("**/library")
+    who.page.keyboard.press("/")
+    assert focused(who.page, "[type=search]")
