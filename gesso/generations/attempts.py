@@ -44,6 +44,10 @@ RETRIES: dict[str, Retries] = {
     # Answered, but without a whole picture: the operator paid for it; once more, like an unknown outcome.
     "malformed": Retries(1, 1, "bad_picture"),
 }
+# Kinds of ending after which the provider may have done the work, and how many of them an output may cost before it
+# is sent for the last time, however they are mixed: three calls at most are paid for by the operator.
+COSTLY = ("unknown", "malformed")
+COSTLY_MOST = 2
 LONGEST_PAUSE = 120.0
 RETRY_AFTER_MOST = 600.0
 
@@ -157,10 +161,16 @@ def failed(
     attempt = step.attempt
     ending = SENDER_DIED if sender_died else failure.kind
     rule = RETRIES[ending]
-    earlier = Attempt.objects.filter(output_id=attempt.output_id, sender_died=sender_died, number__lt=attempt.number)
-    tries = earlier.filter(failure_kind=failure.kind).count()
+    earlier = list(
+        Attempt.objects.filter(output_id=attempt.output_id, number__lt=attempt.number).values_list(
+            "failure_kind", "sender_died"
+        )
+    )
+    tries = earlier.count((failure.kind, sender_died))
+    costly = sum(kind in COSTLY for kind, _ in earlier) if failure.kind in COSTLY else 0
     pause = _pause(rule, tries, failure.retry_after)
-    again = tries < rule.most and now + datetime.timedelta(seconds=pause) < generation.deadline_at
+    in_time = now + datetime.timedelta(seconds=pause) < generation.deadline_at
+    again = tries < rule.most and costly < COSTLY_MOST and in_time
     unknown = failure.kind == "unknown"
     Attempt.objects.filter(id=attempt.id).update(
         state=Attempt.State.UNKNOWN if unknown else Attempt.State.FAILED,

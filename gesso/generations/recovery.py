@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from gesso.core import clock
 from gesso.credits import ledger
-from gesso.generations import alarms
+from gesso.generations import alarms, spool
 from gesso.generations.models import Heartbeat, IdempotencyKey
 
 EVERY = 5.0  # seconds between sweeps
@@ -82,7 +82,7 @@ def sweep() -> int:
 
 
 def tidy() -> None:
-    """Do what once a minute is enough for: jobs of dead workers, keys and grants past their time."""
+    """Do what once a minute is enough for: jobs of dead workers, keys and grants past their time, leftover files."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (LOCK[0], LOCK[1] + 1))
         if not cursor.fetchone()[0]:
@@ -90,6 +90,7 @@ def tidy() -> None:
         cursor.execute(_DEAD_JOBS, [[alarms.GENERATIONS]])
         IdempotencyKey.objects.filter(created_at__lt=clock.now() - datetime.timedelta(hours=24)).delete()
     ledger.expire_due(None)
+    spool.clear_ended()
 
 
 def last_sweep_age() -> float | None:

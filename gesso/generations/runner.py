@@ -65,7 +65,7 @@ class Runner:
         self._moderator = moderator
         self._held: dict[uuid.UUID, asyncio.Task[object]] = {}
         self._held_lock = threading.Lock()
-        self._lost: set[uuid.UUID] = set()
+        self._lost: set[asyncio.Task[object]] = set()
         self._pictures = concurrent.futures.ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="pictures")
 
     async def advance(self, generation_id: uuid.UUID) -> Wait | Done:
@@ -76,21 +76,26 @@ class Runner:
         task = asyncio.current_task()
         assert task is not None
         with self._held_lock:
+            before = self._held.get(generation_id)
             self._held[generation_id] = task
+        if before:  # our own lease ran out while the database was away, and we are the next owner
+            self._stop(before)
         try:
             return await self._advance(claim)
         except leasing.Stale:
             return Done()
         except asyncio.CancelledError:
-            if generation_id in self._lost:
+            if task in self._lost:
+                task.uncancel()
                 return Done()
             # Asked to stop: hand over, so that the next owner begins at once and it counts as no rescue.
             await asyncio.shield(in_thread(leasing.hand_over, generation_id, claim.epoch, seconds=0))
             raise
         finally:
-            self._lost.discard(generation_id)
+            self._lost.discard(task)
             with self._held_lock:
-                self._held.pop(generation_id, None)
+                if self._held.get(generation_id) is task:
+                    del self._held[generation_id]
 
     def renew(self, loop: asyncio.AbstractEventLoop) -> int:
         """Renew the leases of everything in hand (in the renewer's thread); work on a lost one is stopped on `loop`."""
@@ -104,8 +109,12 @@ class Runner:
         return len(kept)
 
     def _drop(self, generation_id: uuid.UUID, task: asyncio.Task[object]) -> None:
-        if self._held.get(generation_id) is task and not task.done():
-            self._lost.add(generation_id)
+        if self._held.get(generation_id) is task:
+            self._stop(task)
+
+    def _stop(self, task: asyncio.Task[object]) -> None:
+        if not task.done():
+            self._lost.add(task)
             task.cancel()
 
     async def close(self) -> None:
@@ -121,8 +130,8 @@ class Runner:
             return await self._end(generation, epoch, _why_over(claim))
         try:
             references = await self._references(generation) if claim.references else ()
-        except storage.Missing:
-            return await self._end(generation, epoch, "reference_unreadable")
+        except (storage.Missing, storage.Unavailable) as absent:
+            return await self._without_references(generation, epoch, absent)
         course = await self._set_out(generation, epoch, references)
         if not isinstance(course, _Course):
             return course
@@ -160,12 +169,21 @@ class Runner:
 
     async def _end(self, generation: Generation, epoch: int, failure_code: str) -> Done:
         await in_thread(settlement.settle, generation.id, epoch, failure_code=failure_code)
-        await in_thread(spool.clear, generation.id)
+        if failure_code != "timed_out":  # then a picture may still be on its way to the storage: recovery tidies up
+            await in_thread(spool.clear, generation.id)
         return Done()
 
     async def _wait(self, generation: Generation, epoch: int, seconds: float) -> Wait | Done:
         until = await in_thread(leasing.hand_over, generation.id, epoch, seconds=seconds)
         return Wait(until) if until else Done()
+
+    async def _without_references(self, generation: Generation, epoch: int, absent: Exception) -> Wait | Done:
+        if isinstance(absent, storage.Missing):
+            return await self._end(generation, epoch, "reference_unreadable")
+        log.warning(
+            "the storage did not give a reference; trying again", generation=str(generation.id), exc_info=absent
+        )
+        return await self._wait(generation, epoch, STORAGE_PAUSE)
 
     async def _references(self, generation: Generation) -> tuple[protocol.Reference, ...]:
         rows = await in_thread(_reference_rows, generation.id)
@@ -216,12 +234,12 @@ class Runner:
             self._on_delivery(image_id)
 
     async def when_stored(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run a write to the storage; while it is down, the bytes are kept and tried again until the deadline."""
+        """Use the storage; while it is down, what we have is kept and it is tried again until the deadline."""
         while True:
             try:
                 return await self.picture_thread(function, *args, **kwargs)
             except (OSError, storage.Unavailable):
-                log.exception("the storage did not take a picture; trying again")
+                log.exception("the storage did not take or give a picture; trying again")
                 await asyncio.sleep(STORAGE_PAUSE)
 
 
@@ -273,7 +291,7 @@ class _Run:
     async def _try(self, step: attempts.Step) -> None:
         runner, key = self.runner, step.attempt.spool_key
         if step.recover:
-            raw = await runner.picture_thread(spool.read, key)
+            raw = await runner.when_stored(spool.read, key)
             if raw is None:
                 raise protocol.ProviderFailure("unknown", attempts.SENDER_DIED)
         else:

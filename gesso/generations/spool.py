@@ -3,12 +3,16 @@
 A crash after the write costs nothing: whoever takes the generation over finds the answer here instead of asking again.
 """
 
+import collections
 import uuid
 
 import orjson
 from django.db import connection
 
+from gesso.core import ids
+from gesso.generations.models import Generation
 from gesso.images import storage
+from gesso.images.models import Image
 from gesso.providers import protocol
 
 _KEPT = """
@@ -50,3 +54,26 @@ def clear(generation_id: uuid.UUID) -> None:
             store.delete(key)
         for number in range(1, previews + 1):
             store.delete(preview_key(generation_id, index, number))
+
+
+def clear_ended() -> int:
+    """Delete what ended generations left in the storage; returns how many objects that were.
+
+    That is the answer that came after a cancel, the picture that lost the race with it, and whatever a crash right
+    after the end kept. No row can begin to name any of it: what has ended gets no more images.
+    """
+    store = storage.current()
+    left: dict[uuid.UUID, list[str]] = collections.defaultdict(list)
+    for prefix in ("spool", "previews"):
+        for found in store.keys(prefix):
+            if generation_id := ids.parse(found.key.split("/")[1]):
+                left[generation_id].append(found.key)
+    ended = Generation.objects.filter(id__in=left, ended_at__isnull=False).values_list("id", flat=True)
+    keys: list[str] = []
+    for generation_id in ended:
+        made = {found.key for found in store.keys(f"g/{generation_id}")}
+        keys += made.difference(Image.objects.filter(storage_key__in=made).values_list("storage_key", flat=True))
+        keys += left[generation_id]  # last, because it is what leads us here again after a crash
+    for key in keys:
+        store.delete(key)
+    return len(keys)
