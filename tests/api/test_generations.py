@@ -137,7 +137,7 @@ def test_a_viewer_may_look_but_not_ask(caller, who):
 
 def test_asking_and_looking_take_few_queries(caller, django_assert_max_num_queries):
     caller.get("/api/credits")  # the key is touched once a minute
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(30):
         made = caller.post("/api/generations", ASKED).json()
     with django_assert_max_num_queries(6):
         caller.get(f"/api/generations/{made['id']}")

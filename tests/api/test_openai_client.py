@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import io
@@ -143,6 +144,21 @@ def test_one_idempotency_key_is_one_generation(customer, client):
         )
 
 
+def test_twenty_at_once_with_one_key_are_one_generation(customer):
+    before = customer.available
+
+    def ask(_):
+        return customer.http.post(
+            "/api/generations", json={"prompt": PROMPT, "quality": "low"}, headers={"Idempotency-Key": "twenty"}
+        )
+
+    with concurrent.futures.ThreadPoolExecutor(20) as threads_:
+        answers = list(threads_.map(ask, range(20)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert customer.available == before - 1
+
+
 def test_who_hangs_up_finds_the_images_in_the_history(customer, client):
     with pytest.raises(openai.APITimeoutError):
         client.with_options(timeout=0.2, max_retries=0).images.generate(prompt="A hasty pear", quality="low")
@@ -171,19 +187,14 @@ def test_events_come_over_the_stream_as_work_goes_on(customer):
 
 
 def unix_sockets(pid: int) -> int:
-    """How many sockets of a process are no TCP ones: its connections to the database and a pair of its own."""
-    tcp = tcp_sockets(pid)
+    """How many Unix sockets a process has: its connections to the database, and the event loop's own pair."""
     links = []
     for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed since it was listed
             links.append(path.readlink().name)
     mine = {found[1] for name in links if (found := re.fullmatch(r"socket:\[(\d+)\]", name))}
-    return len(mine - tcp - tcp_sockets(pid))  # one that came or went meanwhile is in one of the two
-
-
-def tcp_sockets(pid: int) -> set[str]:
-    tables = [pathlib.Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
-    return {row.split()[9] for table in tables for row in table}
+    rows = pathlib.Path(f"/proc/{pid}/net/unix").read_text().splitlines()[1:]
+    return len(mine & {row.split()[6] for row in rows})
 
 
 def threads(pid: int) -> int:
