@@ -26,8 +26,8 @@ test: lint types node_modules/.installed $(VENV)/.s3 ## install what is missing,
 	$(BIN)/python -m tests.chromium
 	$(BIN)/pytest -n 2
 
-test-fast: lint types ## lint, types, and the tests that need no browser and kill nothing
-	$(BIN)/pytest -n 2 -m "not browser and not crash"
+test-fast: lint types ## lint, types, and the tests that need no browser, kill nothing and are quick
+	$(BIN)/pytest -n 2 -m "not browser and not crash and not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -7,7 +7,7 @@ import uuid
 from django.db.models import F, Q
 
 from gesso.core import clock
-from gesso.credits import ledger
+from gesso.credits import books
 from gesso.credits.models import CreditAccount, CreditEntry, CreditGrant
 
 LARGEST_PAGE = 200
@@ -71,7 +71,7 @@ def balance(workspace_id: uuid.UUID) -> Balance:
 
 def is_paid(workspace_id: uuid.UUID) -> bool:
     """Return whether the workspace has an unspent pack or a plan's credits that still run."""
-    paid = CreditGrant.objects.filter(workspace_id=workspace_id, source__in=ledger.PAID)
+    paid = CreditGrant.objects.filter(workspace_id=workspace_id, source__in=books.PAID)
     return (
         paid.filter(Q(available__gt=0) | Q(held__gt=0))
         .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=clock.now()))

@@ -5,10 +5,6 @@ import pytest
 from tests.credits.clocks import Clock
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes more than some seconds; left out of test-fast")
-
-
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Put a clock that the test turns in the place of the database's."""

@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
-from gesso.credits import ledger
+from gesso.credits import books, ledger
 from gesso.credits.models import CreditEntry, CreditGrant, CreditHold, HoldPart
 from tests import world
 from tests.credits.books import give, hold
@@ -71,7 +71,7 @@ CHECKS: dict[str, tuple[str, list[dict[str, object]]]] = {
             for kind, origin, target in itertools.product(
                 [*CreditEntry.Kind, "gift"], CreditEntry.Bucket, CreditEntry.Bucket
             )
-            if ledger._BUCKETS.get(kind) != (origin, target)
+            if books.BUCKETS.get(kind) != (origin, target)
         ],
     ),
 }

@@ -5,7 +5,7 @@ import datetime
 import pytest
 from django.db import IntegrityError, transaction
 
-from gesso.credits import ledger
+from gesso.credits import books, ledger
 from gesso.credits.models import CreditEntry, CreditGrant, HoldPart
 from tests import world
 from tests.credits.books import buckets, debt, give, hold, money, movements, take_back
@@ -58,7 +58,7 @@ class TestGrant:
         with pytest.raises(ValueError, match="gift"):
             give(who, 1, source="gift")
 
-    @pytest.mark.parametrize("source", sorted(ledger.PRIORITIES))
+    @pytest.mark.parametrize("source", sorted(books.PRIORITIES))
     def test_only_paid_sources_repay_debt(self, who: world.Person, source: str) -> None:
         spent = give(who, 10, "pack")
         ledger.settle(hold(who, 10).id, captured=10)
