@@ -40,7 +40,13 @@ class _Changed:
     balance: bool = False
     resync: bool = False
 
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to say."""
+        return bool(self.generations) or self.balance or self.resync
+
     def add(self, notice: broadcast.Notice) -> None:
+        """Note what a notice is about; previews are for pages."""
         match notice.kind:
             case "generation":
                 self.generations.add(uuid.UUID(notice.generation_id))
@@ -70,33 +76,28 @@ async def _lines(caller: Caller, last: str) -> AsyncIterator[bytes]:
         yield await transactions.in_thread(_missed, caller.workspace.id, last)
         beat = time.monotonic() + BEAT_SECONDS
         checked = time.monotonic()
-        while True:
+        ended = False
+        while not ended:
+            changed = _Changed()
             try:
-                notice = await notices.get(max(0.0, beat - time.monotonic()))
+                first = await notices.get(max(0.0, beat - time.monotonic()))
+                ended = await _gather(notices, first, changed)
             except TimeoutError:
                 beat = time.monotonic() + BEAT_SECONDS
                 yield b": alive\n\n"
-                notice = broadcast.Notice("nothing")
             if time.monotonic() - checked >= CHECK_SECONDS:
                 checked = time.monotonic()
                 if not await transactions.in_thread(keys.still_valid, caller):
                     return
-            changed = _Changed()
-            ended = await _gather(notices, notice, changed)
-            if words := await transactions.in_thread(_said, caller.workspace.id, changed):
-                yield words
-            if ended:
-                return
+            if changed.anything:
+                yield await transactions.in_thread(_said, caller.workspace.id, changed)
 
 
 async def _gather(notices: broadcast.Subscription, first: broadcast.Notice | None, changed: _Changed) -> bool:
     """Add `first` and what else is said within a moment to `changed`; return whether the hub has closed."""
-    notice: broadcast.Notice | None = first
-    end = time.monotonic() + GATHER_SECONDS
+    notice, end = first, time.monotonic() + GATHER_SECONDS
     while notice is not None:
         changed.add(notice)
-        if notice.kind == "nothing":
-            return False
         try:
             notice = await notices.get(max(0.0, end - time.monotonic()))
         except TimeoutError:
@@ -122,8 +123,6 @@ def _missed(workspace_id: uuid.UUID, last: str) -> bytes:
 
 def _said(workspace_id: uuid.UUID, changed: _Changed) -> bytes:
     """Return the events for what changed, read from the rows as they are now."""
-    if not (changed.generations or changed.balance or changed.resync):
-        return b""
     now = clock.now()
     said = [_event(now, "resync", {})] if changed.resync else []
     said += _generations(workspace_id, changed.generations, now)

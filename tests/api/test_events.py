@@ -114,3 +114,19 @@ def test_the_stream_answers_with_the_right_type_and_only_to_a_key(caller):
     assert answer["Content-Type"] == "text/event-stream"
     assert answer["Cache-Control"] == "no-store"
     assert caller.client.get("/api/events").status_code == 401
+
+
+def test_a_quiet_stream_gives_signs_of_life(who, caller, monkeypatch):
+    monkeypatch.setattr(events, "BEAT_SECONDS", 0.05)
+    known = keys.Caller(who.workspace, who.user, workspaces.current(who.user, None), caller.secret)
+
+    async def run():
+        lines = events._lines(known, "")
+        said = [await anext(lines) for _ in range(4)]
+        await lines.aclose()
+        return said
+
+    opening, number, *beats = asyncio.run(run())
+    assert opening.startswith(b"retry: ")
+    assert number.startswith(b"id: ")
+    assert beats == [b": alive\n\n"] * 2
