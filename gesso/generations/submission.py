@@ -26,6 +26,9 @@ UNHEARD_SECONDS = 20
 IDEMPOTENCY_HOURS = 24
 
 
+_KNOWN = "SELECT * FROM generations_generation WHERE id = ANY(%s)"
+
+
 class Blocked(Exception):
     """The prompt goes against the local rules: nothing was sent, nothing held."""
 
@@ -88,8 +91,9 @@ def submit(
     try:
         with transaction.atomic():
             return _submit(workspace, member, specs, numbers, idempotency, parent)
-    except IntegrityError:
-        # Twice at once: the other one won. What it made is the answer; if it made nothing, the fault is a real one.
+    except (IntegrityError, ledger.InsufficientCredits, ledger.InDebt):
+        # Twice at once: the other one won, perhaps with the last of the credits. What it made is the answer; if it
+        # made nothing, the fault is a real one.
         if earlier := _earlier(workspace, specs, numbers, idempotency):
             return earlier
         raise
@@ -103,6 +107,7 @@ def _submit(
     idempotency: Idempotency | None,
     parent: Generation | None,
 ) -> list[Generation]:
+    now = clock.now()
     if earlier := _earlier(workspace, specs, numbers, idempotency):
         return earlier
     if workspace.suspended_at:
@@ -111,7 +116,6 @@ def _submit(
         raise Overloaded(retry_after)
     _check_references(workspace, specs)
     allowances.ensure(workspace)
-    now = clock.now()
     actor = str(member.pk) if member else ""
     quotes = [pricing.quote(spec) for spec in specs]
     holds = _hold_all(workspace, numbers, quotes, actor)
@@ -131,9 +135,11 @@ def _submit(
         Output(generation=generation, index=index) for generation in generations for index in range(generation.count)
     )
     GenerationReference.objects.bulk_create(
-        GenerationReference(generation=generation, image_id=reference.image_id, position=position, role=reference.role)
-        for generation, spec in zip(generations, specs, strict=True)
-        for position, reference in enumerate(spec.references)
+        [
+            GenerationReference(generation=row, image_id=reference.image_id, position=position, role=reference.role)
+            for row, spec in zip(generations, specs, strict=True)
+            for position, reference in enumerate(spec.references)
+        ]
     )
     if idempotency:
         IdempotencyKey.objects.filter(
@@ -172,7 +178,7 @@ def _earlier(
             if bytes(row.body_hash) != idempotency.body_hash:
                 raise IdempotencyConflict("This idempotency key was already used with another request.")
             return [row.generation]
-    found = {generation.id: generation for generation in Generation.objects.filter(id__in=numbers)}
+    found = {row.id: row for row in Generation.objects.raw(_KNOWN, [list(numbers)])}
     if not found:
         return []
     for number, spec in zip(numbers, specs, strict=True):
