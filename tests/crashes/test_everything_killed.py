@@ -1,6 +1,5 @@
 """The power cut, and the database gone: everything comes back by itself, with every answer that had arrived."""
 
-import contextlib
 import json
 import os
 import signal
