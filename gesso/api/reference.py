@@ -27,16 +27,18 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """One method of one address."""
+    """One method of one address. `steps` are the parts of the path, between which a line may break."""
 
     anchor: str
     method: str
     path: str
+    steps: list[str]
     summary: str
     words: str
     rows: list[Row]
     status: str
     answer: str
+    shaped: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +75,10 @@ def _operations(schema: dict[str, Any]) -> Iterator[Operation]:
             status, said = next((code, said) for code, said in words["responses"].items() if int(code) < 300)
             content: tuple[str, dict[str, Any]] = next(iter(said.get("content", {}).items()), ("", {}))
             yield Operation(
-                anchor=words["operationId"], method=method.upper(), path=path, summary=words["summary"],
+                anchor=words["operationId"], method=method.upper(), path=path,
+                steps=[f"/{step}" for step in path.split("/")[1:]], summary=words["summary"],
                 words=words.get("description", ""), rows=[*_parameters(words), *_body(words)], status=str(status),
-                answer=_kind(content[1].get("schema", {})) or content[0],
+                answer=_kind(content[1].get("schema", {})) or content[0], shaped="schema" in content[1],
             )  # fmt: skip
 
 

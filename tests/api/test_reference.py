@@ -51,7 +51,7 @@ def test_the_request_is_drawn_from_the_catalogue(document):
 
 def test_the_page_shows_every_operation_and_runs_nothing():
     answer = Client().get("/api/docs")
-    text = answer.content.decode()
+    text = answer.content.decode().replace("<wbr>", "")
     assert answer.status_code == 200
     assert "script-src 'self'" in answer["Content-Security-Policy"]
     assert "<script" not in text
