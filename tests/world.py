@@ -88,6 +88,9 @@ class Moderator:
         """Give the scripted verdict about a picture."""
         return self._say(self._output)
 
+    async def close(self) -> None:
+        """Nothing to give back."""
+
     def _say(self, scripted: Verdict | Exception | None) -> Verdict:
         if isinstance(scripted, Exception):
             raise scripted

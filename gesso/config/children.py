@@ -43,7 +43,7 @@ def spawn(
         extra_groups=None if user is None else [],
         process_group=0,
         # Runs after the change of user, which would clear the wish. The parent has no other threads at this point.
-        preexec_fn=_wish(dying_wish, os.getpid()) if _LIBC else None,  # noqa: PLW1509
+        preexec_fn=_wish(dying_wish, os.getpid()) if _LIBC else None,  # noqa: PLW1509 (no threads)
     )
     if not _LIBC:
         _guard(child.pid, dying_wish)

@@ -335,7 +335,7 @@ def _processes_in(pgdata: pathlib.Path) -> list[int]:
     """Return the pids of live processes whose working directory is `pgdata`, all of them Postgres's own."""
     if not pathlib.Path("/proc/self/cwd").exists():  # macOS: the postmaster alone; Postgres itself guards its memory
         number = (pgdata / "postmaster.pid").read_text().partition("\n")[0]
-        shown = subprocess.run(["/bin/ps", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)  # noqa: S603
+        shown = subprocess.run(["/bin/ps", "-o", "args=", "-p", number], capture_output=True, text=True, check=False)  # noqa: S603 (fixed words)
         return [int(number)] if str(pgdata) in shown.stdout else []
     real, found = pgdata.resolve(), []
     for entry in pathlib.Path("/proc").iterdir():

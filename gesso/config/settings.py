@@ -20,7 +20,7 @@ except env.BadEnvironment as problem:
 DEBUG = False
 SECRET_KEY = GESSO.secret_key or secrets.embedded_key(GESSO.data_dir)
 ROOT_URLCONF = "gesso.config.urls"
-ALLOWED_HOSTS = ["*"] if GESSO.host in {"0.0.0.0", "::"} else []  # noqa: S104
+ALLOWED_HOSTS = ["*"] if GESSO.host in {"0.0.0.0", "::"} else []  # noqa: S104 (compared, not bound)
 _base = urllib.parse.urlsplit(GESSO.base_url)
 SECURE = _base.scheme == "https"
 ALLOWED_HOSTS += sorted({_base.hostname or "", GESSO.host, "127.0.0.1", "localhost", "[::1]"} - {""})

@@ -22,7 +22,16 @@ HEADER_BYTES = 64 * 1024  # of one request, all headers together
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens at `host`:`port`. Raises OSError when that is not possible."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    # The protocol is named because asyncio turns Nagle's delay off only for sockets that say that they are TCP.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def run(listener: socket.socket) -> None:
@@ -63,7 +72,7 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
-    def handle_exit(self, sig: int, frame: types.FrameType | None) -> None:  # noqa: ARG002
+    def handle_exit(self, sig: int, frame: types.FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
         """Begin to stop; a second signal waits for nobody. Not inherited: uvicorn would raise the signal again."""
         self.force_exit = self.should_exit
         self.should_exit = True

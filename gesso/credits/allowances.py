@@ -5,11 +5,12 @@ A grant's reference names workspace and day, so that twice at once is once. Ther
 
 import uuid
 
+from django.db import connection
+
 from gesso.accounts import workspaces
 from gesso.accounts.models import Workspace
 from gesso.core import catalog, clock
 from gesso.credits import ledger
-from gesso.credits.models import CreditGrant
 
 
 def ensure(workspace: Workspace) -> None:
@@ -19,7 +20,10 @@ def ensure(workspace: Workspace) -> None:
         return
     now = clock.now()
     reference = _reference(workspace.id, clock.day_of(now).isoformat())
-    if CreditGrant.objects.filter(reference=reference).exists() or not workspaces.verified_person(workspace.id):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM credits_creditgrant WHERE reference = %s", [reference])
+        granted = cursor.fetchone() is not None
+    if granted or not workspaces.verified_person(workspace.id):
         return
     ledger.grant(
         workspace.id, source="daily", amount=daily, reference=reference, expires_at=clock.end_of_day(now),

@@ -134,7 +134,7 @@ class Books:
             row = cursor.fetchone()
             if row is None:
                 raise CreditAccount.DoesNotExist
-            books = cls(*row, clock.now())
+            books = cls(row[0], row[1], clock.now())
             cursor.execute(_LOTS, [books.workspace_id])
             lots = [Lot(*row) for row in cursor.fetchall()]
         books.available = sum(lot.available for lot in lots)

@@ -103,8 +103,10 @@ def last_sweep_age() -> float | None:
 
 def overload() -> int | None:
     """Return in how many seconds to try again when too much is waiting, or None when a submission is welcome."""
-    row = Heartbeat.objects.filter(name=SWEEP).values_list("data", flat=True).first()
-    return 60 if row and row["oldest_waiting"] > OVERLOAD_SECONDS else None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT data -> 'oldest_waiting' FROM generations_heartbeat WHERE name = %s", [SWEEP])
+        row = cursor.fetchone()
+    return 60 if row and float(row[0]) > OVERLOAD_SECONDS else None
 
 
 class Loop:

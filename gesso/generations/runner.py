@@ -120,6 +120,7 @@ class Runner:
     async def close(self) -> None:
         """Give back threads and connections."""
         self._pictures.shutdown(wait=False)
+        await self._moderator.close()
         for provider in self._providers.values():
             await provider.close()
 
