@@ -21,12 +21,22 @@ def generation() -> dict[str, Any]:
         },
     }
     properties = {
-        "prompt": {"type": "string", "minLength": 1, "maxLength": limits.prompt_characters},
+        "prompt": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": limits.prompt_characters,
+            "description": f"What to make, in at most {limits.prompt_characters:,} characters.",
+        },
         "aspect_ratio": _choice(ratio for model in models for ratio in model.sizes),
         "quality": _choice(quality for model in models for quality in model.qualities),
-        "count": {"type": "integer", "enum": list(catalog.COUNTS), "default": 1},
-        "model": _choice(model.id for model in models),
-        "references": {"type": "array", "items": reference, "maxItems": limits.references},
+        "count": {"type": "integer", "enum": list(catalog.COUNTS), "default": 1, "description": "How many images."},
+        "model": {**_choice(model.id for model in models), "description": "The first is meant when none is named."},
+        "references": {
+            "type": "array",
+            "items": reference,
+            "maxItems": limits.references,
+            "description": f"At most {limits.references} images of the workspace as image_id, each with a role if any.",
+        },
         "background": _choice(background for model in models for background in model.backgrounds),
         "format": _choice(format_ for model in models for format_ in model.formats),
     }
