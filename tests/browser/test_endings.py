@@ -73,7 +73,7 @@ def test_too_few_credits_is_said_before_anything_moves(desk):
     expect(short).to_contain_text(f"This needs 64 credits. You have {DAILY}.")
     expect(who.page.get_by_role("button", name=GENERATE)).to_have_attribute("aria-disabled", "true")
     who.expect_status(402)
-    who.press_generate()  # the server says the same
+    who.page.get_by_role("textbox", name="Prompt").press("Control+Enter")  # the server says the same
     expect(short).to_be_visible()
     expect(who.cards()).to_have_count(0)
     who.has_credits(DAILY)

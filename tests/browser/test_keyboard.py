@@ -8,18 +8,14 @@ from tests.browser.desk import PATIENCE, opened
 pytestmark = pytest.mark.browser
 
 
-def focused(page, selector: str) -> bool:
-    return page.evaluate("selector => document.activeElement?.matches(selector)", selector)
-
-
 def test_tab_to_the_prompt_and_generate(desk):
     who = desk(credits=50)
     who.go("/studio")
     for _ in range(20):
-        if focused(who.page, "#prompt"):
+        if who.page.evaluate("document.activeElement?.id") == "prompt":
             break
         who.page.keyboard.press("Tab")
-    assert focused(who.page, "#prompt")
+    expect(who.page.locator("#prompt")).to_be_focused()
     who.page.keyboard.type("A boat that nobody clicked")
     who.page.keyboard.press("Control+Enter")
     who.delivered(who.card("A boat that nobody clicked"), 1)
@@ -35,7 +31,7 @@ def test_the_list_of_keys(desk):
     who.page.keyboard.press("Escape")
     expect(keys).to_be_hidden()
     who.page.keyboard.press("/")
-    assert focused(who.page, "#prompt")
+    expect(who.page.locator("#prompt")).to_be_focused()
     who.page.keyboard.type("?gl")  # typing is typing
     expect(keys).to_be_hidden()
     who.page.locator("body").click(position={"x": 5, "y": 5})
@@ -64,11 +60,11 @@ def test_cards_are_walked_and_their_pictures_used(desk):
     who.page.reload()
     expect(who.cards()).to_have_count(2)
     who.page.keyboard.press("j")
-    assert focused(who.page, "#feed > article:first-of-type")
+    expect(who.page.locator("#feed > article:first-of-type")).to_be_focused()
     who.page.keyboard.press("j")
-    assert focused(who.page, "#feed > article:last-of-type")
+    expect(who.page.locator("#feed > article:last-of-type")).to_be_focused()
     who.page.keyboard.press("k")
-    assert focused(who.page, "#feed > article:first-of-type")
+    expect(who.page.locator("#feed > article:first-of-type")).to_be_focused()
     who.page.keyboard.press("r")
     expect(who.page.locator("[data-tray] li[data-image]")).to_have_count(1, timeout=PATIENCE)
     who.page.keyboard.press("f")
@@ -113,4 +109,4 @@ def test_the_library_by_keys(desk):
     who.page.keyboard.press("Escape")
     who.page.wait_for_url("**/library")
     who.page.keyboard.press("/")
-    assert focused(who.page, "[type=search]")
+    expect(who.page.locator("[type=search]")).to_be_focused()
