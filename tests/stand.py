@@ -118,14 +118,14 @@ class Stand:
 
     def rows(self, query: str, *values: object) -> list[tuple]:
         """Ask the install's database directly."""
-        url = self.gesso.variables.get("DATABASE_URL") or self.socket_url()
+        url = self.gesso.variables.get("DATABASE_URL") or self._embedded()
         with psycopg.connect(url, autocommit=True) as connection:
             cursor = connection.execute(query, values)
             return cursor.fetchall() if cursor.description else []
 
-    def socket_url(self) -> str:
-        place = embedded.location(self.gesso.data_dir)
-        return f"postgresql://{embedded.ROLE}@/{embedded.DATABASE}?host={place.socket_dir}"
+    def _embedded(self) -> str:
+        socket_dir = str(embedded.location(self.gesso.data_dir).socket_dir)
+        return psycopg.conninfo.make_conninfo(user=embedded.ROLE, dbname=embedded.DATABASE, host=socket_dir)
 
     def stored(self, prefix: str) -> list[pathlib.Path]:
         """Return the stored files below a part of the storage."""
