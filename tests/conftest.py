@@ -35,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "GESSO_SECRET_KEY": "a key for tests, the same in every run",
         "DJANGO_SETTINGS_MODULE": "gesso.config.settings",
     }
+    # Most tests make people, and none but those of signing in care how slowly a password is hashed.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
     # Pages are drawn without collecting static files first; a running instance does collect them.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.STATIC_ROOT.mkdir()

@@ -29,6 +29,8 @@ from gesso.generations import broadcast
 
 THREADS = 4  # more contend for the interpreter; for more pages, run more processes
 
+HEALTH = frozenset({"/livez", "/readyz"})
+
 T = TypeVar("T")
 log = structlog.get_logger()
 
@@ -40,6 +42,8 @@ class Handler(ASGIHandler):
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)  # the synchronous chain: no hop for each middleware
         self._threads = concurrent.futures.ThreadPoolExecutor(THREADS, thread_name_prefix="request")
+        # Questions after health have a thread of their own: a busy process is not a dead one.
+        self._aside = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="health")
         self._stopping = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,6 +65,7 @@ class Handler(ASGIHandler):
         await receive()
         await broadcast.HUB.aclose()
         self._threads.shutdown()
+        self._aside.shutdown()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,7 +80,9 @@ class Handler(ASGIHandler):
         # a context can't be entered on a thread and on the loop at once.
         context = contextvars.copy_context()
         try:
-            request, response = await self._in_thread(context, self._respond, scope, body)
+            threads = self._aside if scope["path"] in HEALTH else self._threads
+            loop = asyncio.get_running_loop()
+            request, response = await loop.run_in_executor(threads, context.run, self._respond, scope, body)
             if request and isinstance(response, Later):
                 await self._race(self._settle(request, response, send, context), receive, context)
             elif not isinstance(response, StreamingHttpResponse):

@@ -12,7 +12,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 
-from gesso.core import catalog
+from gesso.core import catalog, ids
 
 # ASGI's shapes, as Django's own handler types them.
 Scope = dict[str, Any]
@@ -77,16 +77,19 @@ def _bound(headers: Iterable[tuple[bytes, bytes]]) -> int:
 
 async def refuse(refusal: TooLarge, receive: Receive, send: Send) -> None:
     """Answer 413 and close the connection, listening a moment longer so that the client hears the answer."""
-    error = {
+    number = f"req_{ids.uuid7().hex}"
+    error = {  # what clients of both APIs look for
         "code": "request_too_large",
         "type": "invalid_request_error",
         "param": None,
         "message": f"The request is larger than the {refusal.bound:,} bytes that are accepted here.",
+        "request_id": number,
     }
     answer = orjson.dumps({"error": error})
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(answer)).encode()),
+        (b"x-request-id", number.encode()),
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})

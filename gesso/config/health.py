@@ -23,7 +23,7 @@ log = structlog.get_logger()
 @never_cache
 @require_safe
 def livez(_request: HttpRequest) -> HttpResponse:
-    """Answer 200 while this process takes requests and a thread is free to serve them."""
+    """Answer 200 while this process takes requests."""
     return HttpResponse("ok", content_type="text/plain")
 
 

@@ -215,6 +215,6 @@ def _reference(row: object) -> ReferenceSpec | None:
         image_id if isinstance(image_id, uuid.UUID) else ids.parse(image_id) if isinstance(image_id, str) else None
     )
     role = row.get("role") or ""
-    if image_id is None or role not in {"", *get_args(catalog.Role)}:
+    if image_id is None or not isinstance(role, str) or role not in {"", *get_args(catalog.Role)}:
         return None
-    return ReferenceSpec(image_id, str(role))
+    return ReferenceSpec(image_id, role)

@@ -18,6 +18,12 @@ from gesso.providers import protocol
 
 JSON_ANSWER, EVENT_ANSWER = "openai-json", "openai-event"
 SILENCE_SECONDS = 300.0  # a call without previews is silent until its picture is done
+_ROLES = {
+    "subject": "shows the subject",
+    "style": "gives the style",
+    "layout": "gives the layout",
+    "product": "shows the product, which must stay as it is",
+}
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 _BY_CODE: dict[str, protocol.Kind] = {
@@ -55,7 +61,7 @@ class OpenAI:
         """Ask for one image and return the raw answer. Raises ProviderFailure."""
         streaming = self._client.images.with_streaming_response
         words: dict[str, Any] = {
-            "model": request.model, "prompt": request.prompt, "n": 1, "size": f"{request.width}x{request.height}",
+            "model": request.model, "prompt": _with_roles(request), "n": 1, "size": f"{request.width}x{request.height}",
             "quality": request.quality, "background": request.background, "output_format": request.format,
             "safety_identifier": request.end_user,
             "timeout": httpx2.Timeout(min(request.timeout, SILENCE_SECONDS), connect=5.0, pool=None),
@@ -112,6 +118,14 @@ class OpenAI:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.close()
+
+
+def _with_roles(request: protocol.Request) -> str:
+    """Return the prompt; where references were given roles, a first line says them, as this API has no field for it."""
+    said = [
+        f"image {place} {_ROLES[one.role]}" for place, one in enumerate(request.references, start=1) if one.role in _ROLES
+    ]
+    return f"Of the images given, {', '.join(said)}.\n\n{request.prompt}" if said else request.prompt
 
 
 async def _whole(chunks: AsyncIterator[bytes]) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from gesso.accounts import api_keys
@@ -51,3 +52,27 @@ def moved(who: world.Person) -> tuple:
         *(model.objects.filter(workspace=who.workspace).count() for model in (CreditEntry, CreditHold, Generation)),
         *(model.objects.filter(workspace=who.workspace).count() for model in (IdempotencyKey, Image)),
     )  # fmt: skip
+
+
+def code(answer):
+    """The code of a refusal, after its envelope was checked."""
+    assert answer["Content-Type"] == "application/json"
+    error = answer.json()["error"]
+    assert error["message"].strip()
+    assert answer["X-Request-Id"].startswith("req_")
+    if answer.wsgi_request.path.startswith("/api"):
+        assert error.keys() - {"field"} == {"code", "message", "request_id"}
+        assert error["request_id"] == answer["X-Request-Id"]
+    else:
+        assert error.keys() == {"code", "message", "type", "param"}
+    return error["code"]
+
+
+def named(answer):
+    """The field or parameter that is at fault."""
+    error = answer.json()["error"]
+    return error.get("field", error.get("param"))
+
+
+def pictures(*sizes):
+    return [SimpleUploadedFile("p.png", world.picture(*size), "image/png") for size in sizes]

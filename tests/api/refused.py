@@ -51,6 +51,8 @@ FIELDS = [  # of the native API
     ({**PROMPT, "references": [None]}, "bad_reference", "references"),
     ({**PROMPT, "references": [{"image_id": "x"}]}, "bad_reference", "references"),
     ({**PROMPT, "references": [{"image_id": "0198c0de-0000-7000-8000-000000000000", "role": "wall"}]}, "bad_reference", "references"),
+    ({**PROMPT, "references": [{"image_id": "0198c0de-0000-7000-8000-000000000000", "role": ["style"]}]}, "bad_reference", "references"),
+    ({**PROMPT, "references": [{"image_id": "0198c0de-0000-7000-8000-000000000000", "role": {"a": 1}}]}, "bad_reference", "references"),
     ({**PROMPT, "references": [{"image_id": "0198c0de-0000-7000-8000-000000000000"}]}, "unknown_reference", "references"),
     ({**PROMPT, "references": [{}] * 6}, "too_many_references", "references"),
 ]  # fmt: skip

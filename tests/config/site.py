@@ -27,15 +27,16 @@ def state(request):
     from django.db import connection
 
     waiting = sum(len(group) for group in broadcast.HUB._subscriptions.values())
-    connection.ensure_connection()
-    borrowed = connection.pool.get_stats()["pool_size"] - connection.pool.get_stats()["pool_available"]
-    return JsonResponse({**SEEN, "subscriptions": waiting, "borrowed": borrowed, "threads": threading.active_count()})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [os.environ["PGAPPNAME"]])
+        (open_,) = cursor.fetchone()
+    return JsonResponse({**SEEN, "subscriptions": waiting, "connections": open_, "threads": threading.active_count()})
 
 
 def stream(request):
     from django.db import connection
 
-    with connection.cursor() as cursor:  # borrows a connection, which must be back before the first byte
+    with connection.cursor() as cursor:  # uses its thread's connection, which must be free before the first byte
         cursor.execute("SELECT 1")
 
     async def events():
@@ -103,6 +104,7 @@ urlpatterns = [
 
 def main():
     os.environ["DJANGO_SETTINGS_MODULE"] = "gesso.config.settings"
+    os.environ["PGAPPNAME"] = f"site {os.getpid()}"
     settings.ROOT_URLCONF = "tests.config.site"
     settings.MIDDLEWARE = [
         "django.middleware.common.CommonMiddleware",

@@ -127,7 +127,7 @@ def test_many_open_streams_hold_no_thread_and_no_connection(served):
             assert next(lines) == "begin"
         state = served.state()
         assert state["subscriptions"] == 30
-        assert state["borrowed"] == 1  # the one that asks
+        assert state["connections"] <= 4  # one for each thread, however many streams
     until(lambda: served.state()["subscriptions"] == 0, 5, "the streams to be forgotten")
 
 

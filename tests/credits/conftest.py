@@ -13,14 +13,8 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return turned
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: object) -> None:
-    """Passwords play no part here; a slow hash for each person would be most of the time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
-
-
 @pytest.fixture
-def who(quick_passwords: None) -> object:
+def who() -> object:
     from tests import world  # models can't be imported before the settings are there
 
     return world.person()

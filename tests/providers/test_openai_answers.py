@@ -13,7 +13,7 @@ def adapter(fake):
     return openai.OpenAI("sk-test", fake.url)
 
 
-def reference(colour, family="PNG", role="subject"):
+def reference(colour, family="PNG", role=""):
     media_type = f"image/{family.lower()}"
     return protocol.Reference(data=world.picture(40, 30, colour, family), media_type=media_type, role=role)
 
@@ -63,7 +63,7 @@ def test_each_picture_is_another_one(fake):
 
 
 def test_references_are_sent_once_each_and_in_order(fake, adapter):
-    references = (reference("red"), reference("lime", "JPEG"), reference("blue", "WEBP", "style"))
+    references = (reference("red"), reference("lime", "JPEG"), reference("blue", "WEBP"))
     raw, _ = asking.answered(adapter, asking.request(references=references))
     (call,) = fake.images()
     assert call["path"] == "/v1/images/edits"
@@ -72,6 +72,15 @@ def test_references_are_sent_once_each_and_in_order(fake, adapter):
     assert [one["name"] for one in call["references"]] == ["reference-1.png", "reference-2.jpg", "reference-3.webp"]
     assert (call["prompt"], call["end_user"], call["n"]) == ("Three pears in a bowl", "somebody", 1)
     assert adapter.read(raw).usage["input_tokens_details"]["image_tokens"] == 3000
+
+
+def test_roles_are_said_in_a_line_before_the_prompt(fake, adapter):
+    references = (reference("#aa0000", role="style"), reference("#00aa00"), reference("#0000aa", role="product"))
+    asking.answered(adapter, asking.request("A vase", references=references))
+    [call] = fake.images()
+    first, _, prompt = call["prompt"].partition("\n\n")
+    assert prompt == "A vase"
+    assert first == "Of the images given, image 1 gives the style, image 3 shows the product, which must stay as it is."
 
 
 def test_the_prompt_goes_beside_references_unharmed(fake, adapter):

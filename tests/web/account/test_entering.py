@@ -107,6 +107,12 @@ def test_a_password_opens_the_page_that_was_asked_for():
     assert away["Location"] == "/studio"
 
 
+def test_passwords_are_kept_as_argon2id():
+    from gesso.config import settings
+
+    assert settings.PASSWORD_HASHERS[-1] == "django.contrib.auth.hashers.Argon2PasswordHasher"
+
+
 def test_the_wrong_password_and_nobody_read_the_same():
     world.verify(world.person(email="ada@example.com"))
     texts = set()
