@@ -44,7 +44,7 @@ def cost(here: stack.Stack, who: people.Person) -> None:
             figure,
             "target <= 15 together; peers 17 to 88",
         )
-        say("  decode and renditions in children, apart", f"{done.children_ms:.1f} ms")
+        say("  decode and renditions, apart", f"{done.rendition_ms:.1f} ms")
         if together == 1:
             say("API submit answered at rest, p50 / p95", f"{_pair(done.submit_ms)} ms", "target p95 < 60")
     forms = asyncio.run(measures.form_submits(here, who, total=40))

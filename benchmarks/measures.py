@@ -27,7 +27,7 @@ class Done:
     submit_ms: list[float] = dataclasses.field(default_factory=list)
     web_ms: float = 0
     worker_ms: float = 0
-    children_ms: float = 0
+    rendition_ms: float = 0
     mb_each: float = 0
 
 
@@ -47,13 +47,16 @@ async def closed_loop(here: stack.Stack, who: people.Person, *, total: int, toge
             line.close()
 
         await asyncio.gather(*(lane(total // together) for _ in range(together)))
-        cost = _cpu(here)
+        cost, (_, unrendered) = _cpu(here), rows.counts(database)
         _overheads(done, rows.ended(database), sent, latency=0)
         await _until_quiet(database)
     after = _cpu(here)
+    # What the worker itself spends on a rendition is seen after the last generation, when nothing else is left to do.
+    rendition = (after["worker"] - cost["worker"]) / unrendered if unrendered else 0.0
+    making = cost["worker"] - begun["worker"] - rendition * (total - unrendered)
     done.web_ms = (cost["web"] - begun["web"]) * 1000 / total
-    done.worker_ms = (after["worker"] - begun["worker"]) * 1000 / total
-    done.children_ms = (after["children"] - begun["children"]) * 1000 / total
+    done.worker_ms = making * 1000 / total
+    done.rendition_ms = rendition * 1000 + (after["children"] - begun["children"]) * 1000 / total
     return done
 
 
