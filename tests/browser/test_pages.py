@@ -79,7 +79,9 @@ def _png() -> bytes:
 
 def _numbers(api, *states: str) -> list[str]:
     return [
-        row["id"] for state in states for row in api.get("/api/generations", params={"state": state}).json()["generations"]
+        row["id"]
+        for state in states
+        for row in api.get("/api/generations", params={"state": state}).json()["generations"]
     ]
 
 

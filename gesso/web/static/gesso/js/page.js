@@ -54,7 +54,7 @@ function press(name) {
 /** @param {KeyboardEvent} event */
 function key(event) {
   const target = /** @type {Element} */ (event.target);
-  if (event.ctrlKey || event.metaKey || event.altKey || target.closest(typing) || target.closest("dialog") || !keysOn()) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || target.closest(typing) || target.closest("dialog[open]") || !keysOn()) return;
   const pressed = before + event.key;
   before = event.key === "g" ? "g" : "";
   /** @type {Record<string, () => void>} */
