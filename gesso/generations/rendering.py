@@ -8,11 +8,11 @@ import asyncio
 import uuid
 
 import structlog
-from django.db import OperationalError, connection
+from django.db import connection
 
 from gesso.core.transactions import in_thread
 from gesso.generations import broadcast, settlement
-from gesso.images import renditions, storage
+from gesso.images import renditions
 from gesso.images.models import Image
 
 AT_ONCE = 2
@@ -54,7 +54,7 @@ class Renderer:
             image_id = await self._asked.get()
             try:
                 await in_thread(render, image_id)
-            except (OSError, storage.Unavailable, storage.Missing, OperationalError):
+            except Exception:  # whatever one picture does to us, the worker and the other pictures go on
                 log.exception("renditions were not made; they will be tried again", image=str(image_id))
             finally:
                 self._waiting.discard(image_id)
