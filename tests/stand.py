@@ -141,6 +141,15 @@ class Stand:
             until(lambda: not instance.alive(pid), PATIENCE, f"the end of {part}")
         return pid
 
+    def kill_worker(self) -> None:
+        """Kill the worker and let its leases run out at once, where the time that takes is not what is tested."""
+        pid = self.kill("worker")
+        self.rows(
+            "UPDATE generations_generation SET lease_expires_at = now()"
+            " WHERE lease_owner LIKE %s AND state IN ('queued', 'running')",
+            f"%:{pid}:%",
+        )
+
     def kill_everything(self) -> None:
         """Cut the power: supervisor, web, worker and Postgres at once."""
         pids = [*self.gesso.parts().values()]

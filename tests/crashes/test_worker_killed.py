@@ -77,7 +77,7 @@ def test_a_sender_that_dies_every_time_is_replaced_twice_and_never_charged(studi
     number = studio.submit(prompt)
     for calls in (1, 2, 3):
         studio.until_called(prompt, calls)
-        studio.kill("worker")
+        studio.kill_worker()
     (row,) = studio.ended(number)
     assert (row["state"], row["failure_code"], row["charged"], row["released"]) == ("failed", "interrupted", 0, 1)
     assert len(studio.calls(prompt)) == 3
@@ -88,7 +88,7 @@ def test_while_renditions_are_made(studio):
     numbers = [studio.submit(f"Killed while it is drawn small {n}", count=4) for n in range(3)]
     for _ in range(3):
         until(lambda: any("delivered" in studio.kinds(number) for number in numbers), stand.PATIENCE, "a delivery")
-        studio.kill("worker")
+        studio.kill_worker()
     images = [one["image"]["id"] for row in studio.ended(*numbers) for one in row["outputs"] if one["image"]]
     assert len(images) == 12
     for image in images:
@@ -97,7 +97,7 @@ def test_while_renditions_are_made(studio):
         assert answer.headers["content-type"] == "image/webp"
     # The next worker's first tidying makes what nobody asked for; it looks at what is older than a minute.
     studio.rows("UPDATE images_image SET created_at = created_at - interval '2 minutes' WHERE rendered_at IS NULL")
-    studio.kill("worker")
+    studio.kill_worker()
     left = "SELECT count(*) FROM images_image WHERE rendered_at IS NULL AND broken_at IS NULL"
     until(lambda: studio.rows(left) == [(0,)], stand.PATIENCE, "all renditions")
     studio.prove()
@@ -112,7 +112,7 @@ def test_at_random_moments(studio):
         time.sleep(chance.uniform(0, 0.3))
         if n % 6 == 5:
             time.sleep(chance.uniform(0, 2))
-            studio.kill("worker")
+            studio.kill_worker()
     rows = studio.ended(*numbers)
     # Each was interrupted by fewer kills than the rescues it has.
     assert {row["state"] for row in rows} <= {"succeeded", "failed"}
