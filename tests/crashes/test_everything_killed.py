@@ -1,7 +1,9 @@
 """The power cut, and the database gone: everything comes back by itself, with every answer that had arrived."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import threading
 import time
@@ -54,35 +56,6 @@ def test_the_power_is_cut_again_and_again(studio):
     studio.prove()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "restarted"])
-def test_postgres_goes_in_mid_generation(studio, number):
-    studio.fake.control(latency=3)
-    prompts = [f"Postgres goes by {number.name}, picture {n}" for n in range(4)]
-    numbers = [studio.submit(prompt, count=2) for prompt in prompts]
-    for prompt in prompts:
-        studio.until_called(prompt, 2)
-    old = studio.kill("postgres", number)
-    until(lambda: studio.gesso.parts().get("postgres") not in {None, old}, stand.PATIENCE, "another Postgres")
-    for row in studio.ended(*numbers):
-        assert (row["state"], row["charged"]) == ("succeeded", 2)
-        assert len(studio.calls(row["prompt"])) <= 4
-    studio.prove()
-
-
-def test_postgres_goes_at_the_moment_of_the_answers(studio):
-    """Some of these lose the database between the spool and the row: none is asked for a second time for that."""
-    studio.fake.control(latency=2)
-    prompts = [f"Answered into the void {n}" for n in range(8)]
-    numbers = [studio.submit(prompt) for prompt in prompts]
-    for prompt in prompts:
-        studio.until_called(prompt)
-    until(lambda: any(call["answered"] for call in studio.calls(prompts[0])), stand.PATIENCE, "the first answer")
-    studio.kill("postgres")
-    for row in studio.ended(*numbers):
-        assert (row["state"], row["charged"]) == ("succeeded", 1)
-    studio.prove()
-
-
 class Listener:
     """One client of the event stream: remembers the state of every generation, and comes back when it is cut off."""
 
@@ -125,12 +98,58 @@ class Listener:
                     return
 
 
-def test_the_web_process_is_killed_under_twenty_streams(studio):
-    studio.fake.control(latency=2)
-    listeners = [Listener(studio) for _ in range(20)]
+@contextlib.contextmanager
+def listening(studio, how_many: int):
+    """Have so many clients of the stream, all connected, for as long as the block lasts."""
+    listeners = [Listener(studio) for _ in range(how_many)]
     try:
         for listener in listeners:
             assert listener.connected.wait(stand.PATIENCE)
+        yield listeners
+    finally:
+        for listener in listeners:
+            listener.stopped.set()
+        studio.kill("web")  # ends every stream
+        for listener in listeners:
+            listener.thread.join(60)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "restarted"])
+def test_postgres_goes_in_mid_generation(studio, number):
+    studio.fake.control(latency=3)
+    prompts = [f"Postgres goes by {number.name}, picture {n}" for n in range(4)]
+    numbers = [studio.submit(prompt, count=2) for prompt in prompts]
+    with listening(studio, 1) as (listener,):
+        for prompt in prompts:
+            studio.until_called(prompt, 2)
+        old = studio.kill("postgres", number)
+        until(lambda: studio.gesso.parts().get("postgres") not in {None, old}, stand.PATIENCE, "another Postgres")
+        for row in studio.ended(*numbers):
+            assert (row["state"], row["charged"]) == ("succeeded", 2)
+            assert len(studio.calls(row["prompt"])) <= 4
+        # The stream outlives the connection that feeds it: what comes later is heard.
+        later = studio.submit(f"Asked after {number.name}")
+        until(lambda: listener.states.get(later) == "succeeded", stand.PATIENCE, "the end, heard")
+    studio.prove()
+
+
+def test_postgres_goes_at_the_moment_of_the_answers(studio):
+    """Some of these lose the database between the spool and the row, some between the answer and the spool."""
+    studio.fake.control(latency=2)
+    prompts = [f"Answered into the void {n}" for n in range(8)]
+    numbers = [studio.submit(prompt) for prompt in prompts]
+    for prompt in prompts:
+        studio.until_called(prompt)
+    until(lambda: any(call["answered"] for call in studio.calls(prompts[0])), stand.PATIENCE, "the first answer")
+    studio.kill("postgres")
+    for row in studio.ended(*numbers):
+        assert (row["state"], row["charged"]) == ("succeeded", 1)
+    studio.prove()
+
+
+def test_the_web_process_is_killed_under_twenty_streams(studio):
+    studio.fake.control(latency=2)
+    with listening(studio, 20) as listeners:
         numbers = [studio.submit(f"Watched by twenty {n}") for n in range(3)]
         studio.until_called("Watched by twenty 2")
         worker = studio.gesso.parts()["worker"]
@@ -143,10 +162,32 @@ def test_the_web_process_is_killed_under_twenty_streams(studio):
         for listener in listeners:
             until(lambda hears=listener: hears.states.items() >= everything.items(), stand.PATIENCE, "the end, heard")
             assert listener.cuts == 1
-    finally:
-        for listener in listeners:
-            listener.stopped.set()
-        studio.kill("web")  # ends every stream
-        for listener in listeners:
-            listener.thread.join(60)
+    studio.prove()
+
+
+def test_what_was_acknowledged_exists_once_however_often_the_web_process_dies(studio):
+    """Five clients ask, and ask again with the same key when they get no answer; the web process dies under them."""
+    before = {row["id"] for row in studio.listed()}
+    acknowledged: dict[str, str] = {}
+    chance = random.Random(11)
+
+    def client(number: int) -> None:
+        for n in range(12):
+            prompt = f"Asked by client {number}, time {n}"
+            acknowledged[prompt] = studio.submit(prompt)
+
+    clients = [threading.Thread(target=client, args=(number,)) for number in range(5)]
+    for one in clients:
+        one.start()
+    deaths = 0
+    while any(one.is_alive() for one in clients):
+        time.sleep(chance.uniform(0.5, 1.5))
+        studio.kill("web")
+        deaths += 1
+        until(studio.gesso.well, stand.PATIENCE, "another web process")  # else nobody would ever be answered
+    assert deaths
+    rows = [row for row in studio.listed() if row["id"] not in before]
+    assert sorted(row["prompt"] for row in rows) == sorted(acknowledged)
+    assert {row["prompt"]: row["id"] for row in rows} == acknowledged
+    studio.ended(*acknowledged.values())
     studio.prove()
