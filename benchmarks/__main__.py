@@ -33,20 +33,23 @@ def start(here: stack.Stack, _who: people.Person) -> None:
     say("idle memory, web + worker", f"{web:.0f} + {worker:.0f} MB", "target < 300 together")
 
 
+ROUNDS = 5  # a virtual machine's processor is slower at times: the cheapest round is the program's own cost
+
+
 def cost(here: stack.Stack, who: people.Person) -> None:
     """CPU for each generation of one 1.5 MB PNG, one after the other and eight at once, provider latency 0."""
     measures.control(here, latency=0)
     for together in (1, 8):
-        done = asyncio.run(measures.closed_loop(here, who, total=160, together=together))
-        figure = f"{done.web_ms:.1f} + {done.worker_ms:.1f} ms"
-        say(
-            f"CPU for each generation, {together} at once: web + worker",
-            figure,
-            "target <= 15 together; peers 17 to 88",
-        )
-        say("  decode and renditions, apart", f"{done.rendition_ms:.1f} ms")
+        rounds = [asyncio.run(measures.closed_loop(here, who, total=48, together=together)) for _ in range(ROUNDS)]
+        costs = sorted(rounds, key=lambda done: done.web_ms + done.worker_ms)
+        for words, done in (("cheapest round", costs[0]), ("median", costs[len(costs) // 2])):
+            figure = f"{done.web_ms:.1f} + {done.worker_ms:.1f} ms"
+            name = f"CPU for each generation, {together} at once, {words}"
+            say(name, figure, "web + worker; target <= 15 together; peers 17 to 88")
+        say("  decode and renditions, apart", f"{min(done.rendition_ms for done in rounds):.1f} ms")
         if together == 1:
-            say("API submit answered at rest, p50 / p95", f"{_pair(done.submit_ms)} ms", "target p95 < 60")
+            submits = [value for done in rounds for value in done.submit_ms]
+            say("API submit answered at rest, p50 / p95", f"{_pair(submits)} ms", "target p95 < 60")
     forms = asyncio.run(measures.form_submits(here, who, total=40))
     say("studio's form answered at rest, p50 / p95", f"{_pair(forms)} ms", "target p95 < 60")
 

@@ -27,7 +27,7 @@ from gesso.config.bodies import Receive, Scope, Send
 from gesso.core.later import Later
 from gesso.generations import broadcast
 
-THREADS = 4  # more contend for the interpreter; for more pages, run more processes
+THREADS = 3  # more contend for the interpreter; for more pages, run more processes
 
 HEALTH = frozenset({"/livez", "/readyz"})
 

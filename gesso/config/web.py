@@ -14,6 +14,7 @@ import uvicorn
 from django.conf import settings
 
 from gesso.config import static
+from gesso.core import transactions
 
 GRACE_SECONDS = 5
 HEADER_BYTES = 64 * 1024  # of one request, all headers together
@@ -41,6 +42,8 @@ def run(listener: socket.socket) -> None:
 
     # To be said before Django first looks at its databases.
     gesso_settings.keep_connections(check=True)
+    # Six connections in all: the requests' threads, health's, one for the looks of waits and streams, one for notices.
+    transactions.use_threads(1)
     django.setup()
     static.collect()
     proxies = list(settings.GESSO.trusted_proxies)

@@ -18,6 +18,13 @@ THREADS = 8
 _pool = concurrent.futures.ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="database")
 
 
+def use_threads(count: int) -> None:
+    """Let this process use `count` threads, and so as many connections; to be said before the first is used."""
+    global _pool  # noqa: PLW0603 (one for each process)
+    _pool.shutdown()
+    _pool = concurrent.futures.ThreadPoolExecutor(max_workers=count, thread_name_prefix="database")
+
+
 async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run `function` (synchronous, may use the ORM) in a database thread and return what it returns.
 

@@ -169,9 +169,7 @@ class Runner:
         return _Course(steps, watched, float(seconds))
 
     async def _end(self, generation: Generation, epoch: int, failure_code: str) -> Done:
-        await in_thread(settlement.settle, generation.id, epoch, failure_code=failure_code)
-        if failure_code != "timed_out":  # then a picture may still be on its way to the storage: recovery tidies up
-            await in_thread(spool.clear, generation.id)
+        await in_thread(_settle, generation.id, epoch, failure_code)
         return Done()
 
     async def _wait(self, generation: Generation, epoch: int, seconds: float) -> Wait | Done:
@@ -299,11 +297,13 @@ class _Run:
             raw = await self._send(step)
             await runner.when_stored(spool.write, key, raw)
         proved = await runner.picture_thread(outputs.prove, self.provider, raw)
+        request_id = raw.request_id
+        del raw  # megabytes that nobody needs any more
         if categories := await runner.judge_output(proved):
             await in_thread(attempts.withheld, step, self.generation.id, self.epoch, proved.picture, categories)
             return
         image = await runner.when_stored(outputs.store, self.generation, step.index, proved)
-        await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, raw.request_id)
+        await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, request_id)
         runner.delivered(image.id)
 
     async def _send(self, step: attempts.Step) -> protocol.Raw:
@@ -340,6 +340,13 @@ class _Run:
             raise
         except Exception:
             log.exception("a preview was lost", generation=str(self.generation.id), index=index)
+
+
+def _settle(generation_id: uuid.UUID, epoch: int, failure_code: str) -> None:
+    """End it, and then throw away what only a running generation needs."""
+    settlement.settle(generation_id, epoch, failure_code=failure_code)
+    if failure_code != "timed_out":  # then a picture may still be on its way to the storage: recovery tidies up
+        spool.clear(generation_id)
 
 
 def _reference_rows(generation_id: uuid.UUID) -> list[tuple[str, str, str]]:

@@ -53,7 +53,10 @@ class Answer(Exception):
 
 def confine() -> None:
     """Give up what decoding does not need; what the system does not allow us to give up stays."""
-    os.nice(int(sys.argv[2]))
+    if sys.argv[2] == "idle" and hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif sys.argv[2] == "idle":
+        os.nice(19)
     if sys.platform == "linux":
         import ctypes
 

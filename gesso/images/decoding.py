@@ -1,6 +1,6 @@
 """The parent's side of decoding: one limited child process for one picture, killed when it takes too long.
 
-At most as many children as cores run at once. A child's crash is an ordinary answer here: `Undecodable` or `Exhausted`.
+At most as many children as cores run at once, and as many again that nobody waits for. A child's crash is an ordinary answer here: `Undecodable` or `Exhausted`.
 What the child does is in `decoder`; who may hand in bytes is `intake`'s and `renditions`' matter.
 """
 
@@ -18,8 +18,8 @@ from typing import BinaryIO, cast
 import orjson
 import PIL
 
-WALL_SECONDS = 15
-_cores = threading.BoundedSemaphore(os.cpu_count() or 1)
+WALL_SECONDS = (15, 600)  # somebody waits; nobody does (the limit on CPU time is the same)
+_turns = tuple(threading.BoundedSemaphore(os.cpu_count() or 1) for _ in WALL_SECONDS)
 _child = pathlib.Path(__file__).with_name("decoder.py")
 
 
@@ -65,21 +65,23 @@ class Decoded:
 def decode(data: bytes, task: str, limits: Limits, *, side: int = 0) -> Decoded:
     """Let a child do `task` (measure, clean, renditions, shrink to `side`) on `data`.
 
-    Nobody waits for renditions, so they are niced. Raises Undecodable, Exhausted, Animated, TooLarge.
+    Nobody waits for renditions, so they take only what nobody else wants of the processor, and may take long by the
+    clock; they stand in nobody's way. Raises Undecodable, Exhausted, Animated, TooLarge.
     """
     words = {"task": task, "side": side, **dataclasses.asdict(limits)}
     # Files in memory instead of pipes: the child's limit on file sizes bounds its answer too.
-    with _cores, _file() as given, _file() as answer, _file() as complaint:
+    later = task == "renditions"
+    with _turns[later], _file() as given, _file() as answer, _file() as complaint:
         given.write(orjson.dumps(words) + b"\n")
         given.write(data)
         given.seek(0)
         try:
             done = subprocess.run(  # noqa: S603 (our own interpreter and script)
-                _command(10 if task == "renditions" else 0), stdin=given, stdout=answer, stderr=complaint, env={},
-                cwd="/", timeout=WALL_SECONDS, check=False,
+                _command("idle" if later else "at once"), stdin=given, stdout=answer, stderr=complaint, env={},
+                cwd="/", timeout=WALL_SECONDS[later], check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise Exhausted(f"{task} took more than {WALL_SECONDS} s") from None
+            raise Exhausted(f"{task} took more than {WALL_SECONDS[later]} s") from None
         if done.returncode < 0:
             raise Exhausted(f"the decoder was ended by signal {-done.returncode}")
         if done.returncode:
@@ -117,9 +119,9 @@ def _answer(output: BinaryIO) -> Decoded:
 
 
 @functools.cache
-def _command(niceness: int) -> tuple[str, ...]:
+def _command(when: str) -> tuple[str, ...]:
     """Isolated (-I), without site (-S): a small, quick interpreter that is told where Pillow is and nothing else."""
-    return sys.executable, "-I", "-S", str(_child), str(pathlib.Path(PIL.__file__).parent.parent), str(niceness)
+    return sys.executable, "-I", "-S", str(_child), str(pathlib.Path(PIL.__file__).parent.parent), when
 
 
 def isolation() -> str:

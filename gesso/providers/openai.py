@@ -122,9 +122,8 @@ class OpenAI:
 
 def _with_roles(request: protocol.Request) -> str:
     """Return the prompt; where references were given roles, a first line says them, as this API has no field for it."""
-    said = [
-        f"image {place} {_ROLES[one.role]}" for place, one in enumerate(request.references, start=1) if one.role in _ROLES
-    ]
+    numbered = enumerate(request.references, start=1)
+    said = [f"image {place} {_ROLES[one.role]}" for place, one in numbered if one.role in _ROLES]
     return f"Of the images given, {', '.join(said)}.\n\n{request.prompt}" if said else request.prompt
 
 
