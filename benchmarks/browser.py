@@ -87,7 +87,7 @@ async def visible(here: stack.Stack, who: people.Person, *, total: int) -> Seen:
             seen.first_event_ms.append((time.time() - at) * 1000)
             number = (await card.get_attribute("id") or "").removeprefix("g-")
             shown = await page.wait_for_function("(id) => window.seen[id]", arg=number, timeout=30_000)
-            while (call := (await _journal(here))[-1])["seconds"] is None:
+            while (call := (await _journal(here))[-1])["seconds"] is None:  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(0.01)  # it notes the end of its answer a moment after we have it
             answered = float(call["at"]) + float(call["seconds"])
             seen.visible_ms.append((float(await shown.json_value()) - answered) * 1000)

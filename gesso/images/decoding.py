@@ -1,7 +1,8 @@
 """The parent's side of decoding: one limited child process for one picture, killed when it takes too long.
 
-At most as many children as cores run at once, and as many again that nobody waits for. A child's crash is an ordinary answer here: `Undecodable` or `Exhausted`.
-What the child does is in `decoder`; who may hand in bytes is `intake`'s and `renditions`' matter.
+At most as many children as cores run at once, and as many again that nobody waits for. A child's crash is an
+ordinary answer here: `Undecodable` or `Exhausted`. What the child does is in `decoder`; who may hand in bytes is
+`intake`'s and `renditions`' matter.
 """
 
 import dataclasses

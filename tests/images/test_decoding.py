@@ -71,7 +71,7 @@ def test_limits_privileges_and_environment_are_given_up(tmp_path, monkeypatch):
             "resource.getrlimit(resource.RLIMIT_CPU)[1], os.nice(0))))",
         )
     )
-    real = decoding._command(10)
+    real = decoding._command("idle")
     monkeypatch.setattr(decoding, "_command", lambda niceness: (*real[:3], str(spy), *real[4:]))
     with pytest.raises(decoding.Undecodable) as said:
         decoding.decode(b"x", "renditions", LIMITS)
