@@ -37,9 +37,10 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        if "public" in response.get("Cache-Control", "") and response.get("Vary") == "Cookie":
+        if "public" in response.get("Cache-Control", ""):
             # The check of forms looks into the session of every request; a public page says the same to everybody.
-            del response.headers["Vary"]
+            varies = [name for name in response.get("Vary", "").split(", ") if name not in {"", "Cookie"}]
+            response.headers["Vary"] = ", ".join(varies)
         return response
 
     return add

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import looks
+from tests.browser.conftest import invite
 from tests.browser.desk import PASSWORD
 
 pytestmark = pytest.mark.browser
@@ -99,6 +100,39 @@ def _code(secret: str) -> str:
     return f"{(int.from_bytes(digest[start : start + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
+def test_a_passkey_opens_the_door(desk, site):
+    who = desk(come_in=False)
+    devices = who.context.new_cdp_session(who.page)
+    devices.send("WebAuthn.enable")
+    device = {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+        "isUserVerified": True, "automaticPresenceSimulation": True,
+    }  # fmt: skip
+    devices.send("WebAuthn.addVirtualAuthenticator", {"options": device})
+    named = site.url.replace("127.0.0.1", "localhost")
+    who.come_in(invite(site, who.email).replace("127.0.0.1", "localhost"))
+    who.page.goto(f"{named}/accounts/2fa/webauthn/add/")
+    assert looks.wrong(who.page) == []
+    who.page.get_by_label("Name").fill("This machine")
+    who.page.get_by_role("checkbox").check()
+    who.page.get_by_role("button", name="Add").click()
+    who.page.wait_for_url("**/accounts/2fa/reauthenticate/**")  # the recovery codes are shown to its holder alone
+    assert looks.wrong(who.page) == []
+    who.page.goto(f"{named}/accounts/2fa/")
+    expect(who.page.get_by_text("You have added 1 security key.")).to_be_visible()
+    who.context.clear_cookies()
+    who.page.goto(f"{named}/studio")
+    who.page.get_by_role("button", name="Continue with a passkey").click()
+    expect(who.page.get_by_role("textbox", name="Prompt")).to_be_visible()
+
+
+def test_where_passkeys_cannot_work_the_button_says_so(desk):
+    who = desk(come_in=False)
+    who.go("/accounts/login/")  # a bare address, for which browsers keep no passkeys
+    who.page.get_by_role("button", name="Continue with a passkey").click()
+    expect(who.page.get_by_role("alert")).to_contain_text("Passkeys work on https with a domain, or on localhost")
+
+
 def test_signing_out_closes_the_studio(desk):
     who = desk()
     who.go("/studio")
@@ -107,3 +141,13 @@ def test_signing_out_closes_the_studio(desk):
     who.page.wait_for_url(who.site.url + "/")
     who.go("/studio")
     expect(who.page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/accounts/login/code/", "/accounts/password/reset/"])
+def test_a_code_by_mail_is_asked_for(desk, path):
+    who = desk(come_in=False)
+    who.go(path)
+    who.page.get_by_label("Email").fill("somebody@example.com")
+    who.page.locator("main form button.primary").click()
+    expect(who.page.get_by_label("Code")).to_be_visible()
+    assert looks.wrong(who.page) == []
