@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from gesso.accounts import mail
 
 # The page that follows says these by itself.
-UNSAID = {"account/messages/logged_in.txt", "account/messages/logged_out.txt"}
+UNSAID = {f"account/messages/{name}.txt" for name in ("logged_in", "logged_out", "login_code_sent")}
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
