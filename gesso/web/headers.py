@@ -40,7 +40,9 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
         if "public" in response.get("Cache-Control", ""):
             # The check of forms looks into the session of every request; a public page says the same to everybody.
             varies = [name for name in response.get("Vary", "").split(", ") if name not in {"", "Cookie"}]
-            response.headers["Vary"] = ", ".join(varies)
+            response.headers.pop("Vary", None)
+            if varies:
+                response.headers["Vary"] = ", ".join(varies)
         return response
 
     return add
