@@ -11,7 +11,7 @@ import structlog
 from django.db import connection
 
 from gesso.core.transactions import in_thread
-from gesso.generations import broadcast, settlement
+from gesso.generations import settlement
 from gesso.images import renditions
 from gesso.images.models import Image
 
@@ -75,12 +75,11 @@ def left_over() -> list[uuid.UUID]:
 
 def render(image_id: uuid.UUID) -> None:
     """Make the renditions of an image, or withdraw it. Harmless when done before or twice at once."""
-    images = Image.objects.select_related("output").filter(rendered_at=None, broken_at=None)
-    image = images.filter(id=image_id, verdict=Image.Verdict.ALLOWED).first()
+    image = Image.objects.filter(id=image_id, rendered_at=None, broken_at=None, verdict=Image.Verdict.ALLOWED).first()
     if image is None:
         return
     try:
-        renditions.make(image)
+        renditions.make(image, later=True)
     except renditions.Undecodable as broken:
         returned = settlement.withdraw(image_id)
         log.warning(
@@ -90,5 +89,3 @@ def render(image_id: uuid.UUID) -> None:
             returned=returned,
         )
         return
-    if image.origin == Image.Origin.OUTPUT:
-        broadcast.announce_generations(image.workspace_id, [image.output.generation_id])

@@ -63,15 +63,14 @@ class Decoded:
     files: dict[str, bytes] = dataclasses.field(repr=False)
 
 
-def decode(data: bytes, task: str, limits: Limits, *, side: int = 0) -> Decoded:
+def decode(data: bytes, task: str, limits: Limits, *, side: int = 0, later: bool = False) -> Decoded:
     """Let a child do `task` (measure, clean, renditions, shrink to `side`) on `data`.
 
-    Nobody waits for renditions, so they take only what nobody else wants of the processor, and may take long by the
-    clock; they stand in nobody's way. Raises Undecodable, Exhausted, Animated, TooLarge.
+    `later`: nobody waits for it, so it takes only what nobody else wants of the processor, may take long by the clock,
+    and stands in nobody's way. Raises Undecodable, Exhausted, Animated, TooLarge.
     """
     words = {"task": task, "side": side, **dataclasses.asdict(limits)}
     # Files in memory instead of pipes: the child's limit on file sizes bounds its answer too.
-    later = task == "renditions"
     with _turns[later], _file() as given, _file() as answer, _file() as complaint:
         given.write(orjson.dumps(words) + b"\n")
         given.write(data)

@@ -4,16 +4,19 @@ Every rendition is re-encoded and carries no metadata; the original is never rew
 """
 
 import dataclasses
+import datetime
 import threading
 from typing import Literal
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from gesso.images import decoding, intake, storage
 from gesso.images.models import Image
 
 Variant = Literal["original", "clean", "preview", "thumb"]
+WORKER_SECONDS = 60  # after which nobody waits for a worker any more
 VARIANTS: tuple[Variant, ...] = ("original", "clean", "preview", "thumb")
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 # One rendition of an image is made at a time in this process; a few locks serve all images.
@@ -33,9 +36,12 @@ class Content:
     size: int
 
 
-def make(image: Image) -> None:
-    """Decode the original fully, store preview and thumbnail, note the placeholder colour. Raises Undecodable."""
-    made = _decode(image, "renditions")
+def make(image: Image, *, later: bool = False) -> None:
+    """Decode the original fully, store preview and thumbnail, note the placeholder colour. Raises Undecodable.
+
+    `later`: nobody waits for them.
+    """
+    made = _decode(image, "renditions", later=later)
     for name, data in made.files.items():
         _put(_key(image, name), data)
     with transaction.atomic():
@@ -55,6 +61,14 @@ def read(image: Image, variant: Variant) -> Content:
             if (size := store.size(key)) is None:
                 size = _made(image, variant, key)
     return Content(key, media_type, size)
+
+
+def under_way(image: Image, variant: Variant) -> bool:
+    """Whether a worker is about to have made this rendition: the image is a new output, and it is not there yet."""
+    if image.origin != Image.Origin.OUTPUT or image.rendered_at is not None:
+        return False
+    fresh = timezone.now() - image.created_at < datetime.timedelta(seconds=WORKER_SECONDS)
+    return fresh and variant in {"preview", "thumb"} and storage.current().size(_key(image, variant)) is None
 
 
 def _made(image: Image, variant: Variant, key: str) -> int:
@@ -79,10 +93,10 @@ def delete(image: Image) -> None:
         storage.current().delete(_key(image, variant))
 
 
-def _decode(image: Image, task: str) -> decoding.Decoded:
+def _decode(image: Image, task: str, *, later: bool = False) -> decoding.Decoded:
     data = storage.current().get(image.storage_key)
     try:
-        return decoding.decode(data, task, _bounds())
+        return decoding.decode(data, task, _bounds(), later=later)
     except (decoding.Undecodable, decoding.Exhausted, decoding.Animated, decoding.TooLarge) as broken:
         raise Undecodable(f"{type(broken).__name__}: {broken}") from broken
 

@@ -20,6 +20,11 @@ def serve(request: access.Request, image_id: uuid.UUID) -> HttpResponseBase:
     if image is None or variant not in renditions.VARIANTS:
         raise Http404
     try:
+        if renditions.under_way(image, variant):
+            # The original stands in for a moment: the picture is seen at once, and nobody decodes it twice.
+            response = delivery.respond(request, image, "original")
+            response["Cache-Control"] = "no-store"
+            return response
         return delivery.respond(request, image, variant, download="download" in request.GET)
     except storage.Missing:
         raise Http404 from None

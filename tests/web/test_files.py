@@ -1,0 +1,59 @@
+"""The bytes of images by session: whose they are, what stands in while a rendition is made, what a cache may keep."""
+
+import pytest
+from django.test import Client
+
+from gesso.generations import rendering
+from gesso.images.models import Image
+from tests import world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def who():
+    return world.person(credits=100)
+
+
+@pytest.fixture
+def browser(who):
+    client = Client()
+    client.force_login(who.user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    return client
+
+
+def delivered(who) -> Image:
+    world.drive(world.submit(who), world.ScriptedProvider())
+    return Image.objects.get(origin="output")
+
+
+@pytest.mark.parametrize("variant", ["thumb", "preview"])
+def test_a_new_picture_is_seen_before_its_renditions_are_there(browser, who, variant, monkeypatch):
+    image = delivered(who)
+    monkeypatch.setattr("gesso.images.decoding.decode", None)  # nothing is decoded for it
+    address = f"/images/{image.id}/file?variant={variant}"
+    answer = browser.get(address)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/png")
+    assert answer["Cache-Control"] == "no-store"
+    monkeypatch.undo()
+    rendering.render(image.id)
+    answer = browser.get(address)
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/webp")
+    assert "immutable" in answer["Cache-Control"]
+
+
+def test_when_no_worker_makes_it_the_rendition_is_made_on_demand(browser, who, monkeypatch):
+    image = delivered(who)
+    monkeypatch.setattr("gesso.images.renditions.WORKER_SECONDS", 0)
+    answer = browser.get(f"/images/{image.id}/file?variant=thumb")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/webp")
+
+
+def test_somebody_elses_picture_is_no_picture(browser, who):
+    image = delivered(who)
+    stranger = Client()
+    stranger.force_login(world.person().user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    for variant in ("original", "clean", "preview", "thumb", "nonsense", ""):
+        assert stranger.get(f"/images/{image.id}/file?variant={variant}").status_code == 404
+    assert Client().get(f"/images/{image.id}/file").status_code == 302
+    assert browser.get(f"/images/{image.id}/file?variant=nonsense").status_code == 404
