@@ -1,5 +1,7 @@
 """The bytes of images by session: whose they are, what stands in while a rendition is made, what a cache may keep."""
 
+import contextlib
+
 import pytest
 from django.test import Client
 
@@ -22,6 +24,12 @@ def browser(who):
     return client
 
 
+def look(browser, address: str) -> tuple[int, str, str]:
+    """Return status, type and what caches are told; the file is closed."""
+    with contextlib.closing(browser.get(address)) as answer:
+        return answer.status_code, answer["Content-Type"], answer["Cache-Control"]
+
+
 def delivered(who) -> Image:
     world.drive(world.submit(who), world.ScriptedProvider())
     return Image.objects.get(origin="output")
@@ -32,21 +40,18 @@ def test_a_new_picture_is_seen_before_its_renditions_are_there(browser, who, var
     image = delivered(who)
     monkeypatch.setattr("gesso.images.decoding.decode", None)  # nothing is decoded for it
     address = f"/images/{image.id}/file?variant={variant}"
-    answer = browser.get(address)
-    assert (answer.status_code, answer["Content-Type"]) == (200, "image/png")
-    assert answer["Cache-Control"] == "no-store"
+    assert look(browser, address) == (200, "image/png", "no-store")
     monkeypatch.undo()
     rendering.render(image.id)
-    answer = browser.get(address)
-    assert (answer.status_code, answer["Content-Type"]) == (200, "image/webp")
-    assert "immutable" in answer["Cache-Control"]
+    status, media_type, kept = look(browser, address)
+    assert (status, media_type) == (200, "image/webp")
+    assert "immutable" in kept
 
 
 def test_when_no_worker_makes_it_the_rendition_is_made_on_demand(browser, who, monkeypatch):
     image = delivered(who)
     monkeypatch.setattr("gesso.images.renditions.WORKER_SECONDS", 0)
-    answer = browser.get(f"/images/{image.id}/file?variant=thumb")
-    assert (answer.status_code, answer["Content-Type"]) == (200, "image/webp")
+    assert look(browser, f"/images/{image.id}/file?variant=thumb")[:2] == (200, "image/webp")
 
 
 def test_somebody_elses_picture_is_no_picture(browser, who):
