@@ -38,6 +38,11 @@ def catalogue(directory: pathlib.Path, **limits: int) -> pathlib.Path:
     return path
 
 
+def asked(call: dict) -> str:
+    """Return the prompt that a person wrote for this call; what the roles of references add stands before it."""
+    return call["prompt"].rpartition("\n\n")[2]
+
+
 @dataclasses.dataclass
 class Stand:
     """One install under test. `gesso` is the `gesso run` of the moment: another one after `start_again`."""
@@ -111,7 +116,7 @@ class Stand:
 
     def calls(self, prompt: str) -> list[dict]:
         """Return the provider's journal of this prompt."""
-        return self.fake.images(prompt=prompt)
+        return [call for call in self.fake.images() if asked(call) == prompt]
 
     def until_called(self, prompt: str, times: int = 1) -> None:
         until(lambda: len(self.calls(prompt)) >= times, PATIENCE, f"{times} calls for {prompt!r}")
@@ -211,9 +216,9 @@ class Stand:
 
     def _prove_calls(self, rows: list[dict], most: int) -> None:
         """No call without its committed row, and none too often; what was delivered is what the provider made."""
-        asked: dict[str, int] = collections.Counter()
+        wanted: dict[str, int] = collections.Counter()
         for row in rows:
-            asked[row["prompt"]] += row["count"]
+            wanted[row["prompt"]] += row["count"]
         tries = dict(
             self.rows(
                 "SELECT generation.prompt, count(*) FROM generations_attempt AS attempt"
@@ -223,11 +228,11 @@ class Stand:
         )
         calls = collections.defaultdict(list)
         for call in self.fake.images():
-            calls[call["prompt"]].append(call)
+            calls[asked(call)].append(call)
         for prompt, made in calls.items():
-            if prompt in asked:
+            if prompt in wanted:
                 assert len(made) <= tries.get(prompt, 0), f"{prompt}: {len(made)} calls, {tries.get(prompt)} tries"
-                assert sum(call["accepted"] for call in made) <= most * asked[prompt], prompt
+                assert sum(call["accepted"] for call in made) <= most * wanted[prompt], prompt
         for row in rows:
             made_here = {digest for call in calls[row["prompt"]] for digest in call["made"]}
             shown = [one["image"]["sha256"] for one in row["outputs"] if one["state"] == "delivered"]

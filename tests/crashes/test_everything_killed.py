@@ -144,6 +144,7 @@ def test_postgres_goes_at_the_moment_of_the_answers(studio):
     studio.kill("postgres")
     for row in studio.ended(*numbers):
         assert (row["state"], row["charged"]) == ("succeeded", 1)
+        assert len(studio.calls(row["prompt"])) <= 2
     studio.prove()
 
 

@@ -118,11 +118,13 @@ def test_an_edit_sends_its_references_and_remembers_them(studio):
     uploaded = studio.ask("POST", "/api/images", files={"file": ("beach.jpg", sent, "image/jpeg")}).json()
     first = studio.submit("Seen from the dunes", references=[{"image_id": uploaded["id"], "role": "subject"}])
     (row,) = studio.ended(first)
+    assert (row["state"], row["failure_code"]) == ("succeeded", None)
     made = row["outputs"][0]["image"]["id"]
     second = studio.submit(
         "The same at night", references=[{"image_id": made, "role": "subject"}, {"image_id": uploaded["id"], "role": "style"}]
     )  # fmt: skip
     (edited,) = studio.ended(second)
+    assert (edited["state"], edited["failure_code"]) == ("succeeded", None)
     assert [one["image_id"] for one in edited["references"]] == [made, uploaded["id"]]
     (call,) = studio.calls("The same at night")
     assert call["path"].endswith("/images/edits")
