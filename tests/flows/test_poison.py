@@ -19,10 +19,10 @@ def test_a_picture_that_breaks_the_renderer_leaves_the_others_their_renditions(m
     images = [*Image.objects.filter(workspace=who.workspace).order_by("id")]
     plain = renditions.make
 
-    def make(image):
+    def make(image, **words):
         if image.id == images[0].id:
             raise RuntimeError("nobody thought of this")
-        plain(image)
+        plain(image, **words)
 
     monkeypatch.setattr(renditions, "make", make)
 
