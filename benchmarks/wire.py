@@ -27,7 +27,8 @@ class Connection:
 
     async def send(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> asyncio.StreamReader:
         """Send a request and return where its answer will come from."""
-        if self._writer is None or self._reader is None:
+        # A connection that was left alone is closed by the server after a few seconds.
+        if self._writer is None or self._reader is None or self._reader.at_eof() or self._writer.is_closing():
             assert self._parts.hostname
             assert self._parts.port
             self._reader, self._writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)

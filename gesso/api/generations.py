@@ -49,7 +49,7 @@ def create(request: Request) -> Status[Any]:
     made = submission.submit(
         request.auth.workspace, request.auth.user, [wanted], idempotency=asked.idempotency(request, values)
     )
-    return Status(202, shapes.generation(_found(request.auth, made[0].id)))
+    return Status(202, shapes.generation(queries.whole(made[0])))
 
 
 @router.get("", response=GenerationPage, operation_id="list_generations", summary="List generations, newest first")
@@ -107,7 +107,7 @@ def retry(request: Request, generation_id: str) -> Status[Any]:
         request.auth.workspace, request.auth.user, number, only_missing=only_missing,
         new_id=_derived(request.auth, idempotency) if idempotency else None,
     )  # fmt: skip
-    return Status(202, shapes.generation(_found(request.auth, made.id)))
+    return Status(202, shapes.generation(queries.whole(made)))
 
 
 def known_id(text: str) -> uuid.UUID:

@@ -6,6 +6,7 @@ Nothing here waits for the network: remote moderation is the worker's first step
 
 import dataclasses
 import datetime
+import itertools
 import uuid
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from gesso.accounts.models import User, Workspace
 from gesso.core import catalog, clock, ids
 from gesso.credits import allowances, ledger
 from gesso.credits.models import CreditHold
-from gesso.generations import alarms, broadcast, pricing, recovery, timeline
+from gesso.generations import alarms, broadcast, pricing, queries, recovery, timeline
 from gesso.generations.models import Generation, GenerationReference, IdempotencyKey, Output
 from gesso.generations.spec import BadSpec, GenerationSpec, Mistake
 from gesso.images.models import Image
@@ -114,7 +115,7 @@ def _submit(
         raise Suspended("This workspace is suspended. Ask whoever runs this install.")
     if (retry_after := recovery.overload()) is not None:
         raise Overloaded(retry_after)
-    _check_references(workspace, specs)
+    images = _usable_references(workspace, specs)
     allowances.ensure(workspace)
     actor = str(member.pk) if member else ""
     quotes = [pricing.quote(spec) for spec in specs]
@@ -131,16 +132,18 @@ def _submit(
         for number, spec, quote, hold in zip(numbers, specs, quotes, holds, strict=True)
     ]  # fmt: skip
     Generation.objects.bulk_create(generations)
-    Output.objects.bulk_create(
-        Output(generation=generation, index=index) for generation in generations for index in range(generation.count)
-    )
-    GenerationReference.objects.bulk_create(
+    outputs = [[Output(generation=row, index=index) for index in range(row.count)] for row in generations]
+    references = [
         [
-            GenerationReference(generation=row, image_id=reference.image_id, position=position, role=reference.role)
-            for row, spec in zip(generations, specs, strict=True)
-            for position, reference in enumerate(spec.references)
+            GenerationReference(generation=row, image=images[each.image_id], position=position, role=each.role)
+            for position, each in enumerate(spec.references)
         ]
-    )
+        for row, spec in zip(generations, specs, strict=True)
+    ]
+    Output.objects.bulk_create(itertools.chain(*outputs))
+    GenerationReference.objects.bulk_create(itertools.chain(*references))
+    for row, its_outputs, its_references in zip(generations, outputs, references, strict=True):
+        queries.assemble(row, its_outputs, its_references)
     if idempotency:
         IdempotencyKey.objects.filter(
             workspace=workspace,
@@ -188,25 +191,17 @@ def _earlier(
     return [found[number] for number in numbers]
 
 
-def _check_references(workspace: Workspace, specs: Sequence[GenerationSpec]) -> None:
+def _usable_references(workspace: Workspace, specs: Sequence[GenerationSpec]) -> dict[uuid.UUID, Image]:
+    """Return the images that `specs` refer to, by id; raises BadSpec when one of them can't be used."""
     wanted = {reference.image_id for spec in specs for reference in spec.references}
     if not wanted:
-        return
-    usable = set(
-        Image.objects.filter(
-            workspace=workspace, id__in=wanted, verdict=Image.Verdict.ALLOWED, broken_at=None
-        ).values_list("id", flat=True)
-    )
-    if wanted - usable:
-        raise BadSpec(
-            [
-                Mistake(
-                    "references",
-                    "unknown_reference",
-                    "A reference is no longer there. Remove it and add it again.",
-                )
-            ]
-        )
+        return {}
+    rows = Image.objects.filter(workspace=workspace, id__in=wanted, verdict=Image.Verdict.ALLOWED, broken_at=None)
+    usable = {row.id: row for row in rows}
+    if wanted - usable.keys():
+        words = "A reference is no longer there. Remove it and add it again."
+        raise BadSpec([Mistake("references", "unknown_reference", words)])
+    return usable
 
 
 def _hold_all(

@@ -136,7 +136,7 @@ def refusal_of(refused: Exception) -> Refusal:  # noqa: PLR0911 (a table: one li
 def _answer(request: access.Request, made: Sequence[Generation], refusal: Refusal | None = None) -> HttpResponse:
     """Draw what changed: the new cards, the balance, and a sentence beside each mistake (or its absence)."""
     mistakes = refusal.mistakes if refusal else ()
-    whole = [found for row in made if (found := queries.find(request.workspace.id, row.id))]
+    whole = [queries.whole(row) for row in made]
     context = {
         "cards": _cards(whole),
         "balance": credit_pages.balance(request.workspace.id),
