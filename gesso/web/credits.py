@@ -31,7 +31,7 @@ KINDS = {
     "return": ("Returned", "good"), "expire": ("Ended", ""), "revoke": ("Taken back", "warn"),
     "debt": ("Owed", "warn"), "repay": ("Repaid", ""),
 }  # fmt: skip
-STILL = {"capture": "of the held", "debt": "owed"}  # how a line reads that leaves the balance as it is
+STILL = {"capture": "held before", "debt": "owed"}  # how a line reads that leaves the balance as it is
 MINUS = "−"  # noqa: RUF001 (the sign, of the same width as the plus)
 
 

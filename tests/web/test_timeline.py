@@ -79,7 +79,7 @@ def test_the_statement_links_each_line_to_its_generation(browser, who):
     world.drive(generation, world.ScriptedProvider())
     page = text(browser.get("/credits"))
     assert page.count(f'<a href="/generations/{generation.id}">A cobalt bottle</a>') == 2
-    for words in ("Staff", "Held", "4 of the held", "Charged", "96"):
+    for words in ("Staff", "Held", "4 held before", "Charged", "96"):
         assert words in page
 
 
