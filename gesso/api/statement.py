@@ -10,7 +10,7 @@ from gesso.api import paging, shapes
 from gesso.api.keys import Request
 from gesso.api.shapes import CreditsOut, EntryPage
 from gesso.core import ids
-from gesso.credits import allowances, queries
+from gesso.credits import allowances, ledger, queries
 
 router = Router(tags=["credits"])
 
@@ -33,6 +33,7 @@ def balance(request: Request) -> dict[str, Any]:
 def entries(request: Request, filters: Query[EntryFilters]) -> dict[str, Any]:
     """Return a page of the statement."""
     paging.only(request, EntryFilters)
+    ledger.expire_due(request.auth.workspace.id)  # what is over is written down before it is read
     cursor = int(filters.cursor) if filters.cursor else None
     page = queries.statement(request.auth.workspace.id, cursor=cursor, limit=filters.limit)
     return {

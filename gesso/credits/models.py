@@ -163,6 +163,7 @@ class CreditEntry(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name_plural = "credit entries"
         constraints = [
             models.CheckConstraint(condition=Q(amount__gte=1), name="entry_moves_something"),
             models.CheckConstraint(

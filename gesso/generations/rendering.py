@@ -25,7 +25,7 @@ _LEFT_OVER = """
 SELECT id FROM images_image
 WHERE rendered_at IS NULL AND broken_at IS NULL AND verdict = 'allowed'
   AND created_at < now() - %s * interval '1 second' AND created_at > now() - interval '7 days'
-ORDER BY created_at LIMIT 100
+ORDER BY created_at DESC LIMIT 100
 """
 
 

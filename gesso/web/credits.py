@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from gesso.core import catalog, ids
-from gesso.credits import allowances, queries
+from gesso.credits import allowances, ledger, queries
 from gesso.credits.models import CreditEntry
 from gesso.generations.models import Generation, Output
 from gesso.web import access, fragments, wording
@@ -102,6 +102,7 @@ def page(request: access.Request) -> HttpResponse:
     if cursor and not re.fullmatch(r"[0-9]{1,18}", cursor):
         raise BadRequest("The cursor is not one that this list gave out.")
     allowances.ensure(request.workspace)
+    ledger.expire_due(request.workspace.id)  # what is over is written down before it is read
     now = timezone.now()
     found = queries.balance(request.workspace.id)
     statement = queries.statement(request.workspace.id, cursor=int(cursor) if cursor else None, limit=PAGE)

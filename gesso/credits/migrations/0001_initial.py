@@ -70,6 +70,7 @@ class Migration(migrations.Migration):
                 ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='credits.creditgrant')),
                 ('hold', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='credits.credithold')),
             ],
+            options={'verbose_name_plural': 'credit entries'},
         ),
         migrations.CreateModel(
             name='HoldPart',
