@@ -24,10 +24,10 @@ run: $(VENV)/.runtime ## install what is missing, then run Gesso until Ctrl-C
 
 test: lint types node_modules/.installed $(VENV)/.s3 ## install what is missing, then run every check and every test
 	$(BIN)/python -m tests.chromium
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 test-fast: lint types ## lint, types, and the tests that need no browser, kill nothing and are quick
-	$(BIN)/pytest -n 2 -m "not browser and not crash and not slow"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not crash and not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
