@@ -16,11 +16,11 @@ SOURCES = pathlib.Path(__file__).parent / "static" / "gesso" / "js"
 ALIVE = ("clocks", "page")  # on every signed-in page
 BUNDLES = {
     "studio": (
-        "feed", "composer", "price", "submit", "references", "reorder", "uploads", "drafts", "marks", "downloads",
-        "stream", *ALIVE,
+        "feed", "previews", "composer", "price", "submit", "references", "reorder", "uploads", "drafts", "marks",
+        "downloads", "renewal", "stream", *ALIVE,
     ),
-    "feed": ("feed", "marks", "downloads", "stream", *ALIVE),  # the studio without a usable model
-    "live": ("stream", *ALIVE),
+    "feed": ("feed", "previews", "marks", "downloads", "renewal", "stream", *ALIVE),  # no usable model
+    "live": ("renewal", "stream", *ALIVE),
     "still": ALIVE,
 }  # fmt: skip
 FOR_EVER = "public, max-age=31536000, immutable"

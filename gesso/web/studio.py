@@ -134,12 +134,11 @@ def refusal_of(refused: Exception) -> Refusal:  # noqa: PLR0911 (a table: one li
 
 
 def _answer(request: access.Request, made: Sequence[Generation], refusal: Refusal | None = None) -> HttpResponse:
-    """Draw what changed: the new cards, the balance, and a sentence beside each mistake (or its absence)."""
+    """Draw what changed: the new cards, and a sentence beside each mistake (or its absence)."""
     mistakes = refusal.mistakes if refusal else ()
     whole = [queries.whole(row) for row in made]
     context = {
         "cards": _cards(whole),
-        "balance": credit_pages.balance(request.workspace.id),
         "mistakes": composer.sentences(mistakes),
         "refusal": composer.refusal_words(mistakes, refusal.sentence if refusal else ""),
     }

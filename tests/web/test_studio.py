@@ -222,10 +222,10 @@ def test_no_file_at_all_is_a_sentence_too(browser):
 def test_a_card_in_hand_polls_and_a_settled_one_does_not(browser, who):
     generation = world.submit(who)
     waiting = text(browser.get(f"/generations/{generation.id}/card"))
-    assert f'hx-trigger="generation-{generation.id} from:body, resync from:body, every 5s"' in waiting
+    assert f'data-renew="/generations/{generation.id}/card" data-poll' in waiting
     world.drive(generation, world.ScriptedProvider())
     done = text(browser.get(f"/generations/{generation.id}/card"))
-    assert "hx-trigger" not in done
+    assert "data-poll" not in done and "data-renew" not in done
     assert "<strong>4 credits</strong> charged for 1 image" in done
 
 

@@ -44,13 +44,13 @@ def test_the_page_tells_the_whole_way(browser, who):
     ):
         assert words in page
     assert f'data-copy="{generation.id}"' in page
-    assert "hx-trigger" not in page.split("<main")[1]
+    assert "data-poll" not in page.split("<main")[1]
 
 
 def test_a_running_page_follows(browser, who):
     generation = world.submit(who)
     page = text(browser.get(f"/generations/{generation.id}"))
-    assert f"generation-{generation.id} from:body" in page
+    assert f'data-renew="/generations/{generation.id}" data-poll' in page
     assert "Held" in page
 
 

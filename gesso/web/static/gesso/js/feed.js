@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The feed: puts drawn cards where they belong (newest first, once each), sends the small forms on a card, shows previews
- * as they come, and says once, politely, how a generation ended.
+ * The feed: puts drawn cards where they belong (newest first, once each), sends the small forms on a card, and says once,
+ * politely, how a generation ended.
  *
  * A fragment is HTML from the server: each of its elements replaces the one with the same id; a card that is not there yet
  * is added in its order. Other modules hand one over by the event `fragment` on `document` (detail: the HTML).
@@ -20,8 +20,8 @@ function place(html, onlyNew = false) {
   const parsed = new DOMParser().parseFromString(html, "text/html");
   for (const element of [...parsed.body.children]) {
     const there = element.id ? document.getElementById(element.id) : null;
-    // A card in hand renews itself; replacing it would lose the answer that is on its way to it.
-    if (there && (onlyNew || (there.dataset.inHand && /** @type {HTMLElement} */ (element).dataset.inHand))) continue;
+    // A card in hand renews itself, and one that has ended never goes back: what says "in hand" adds nothing to either.
+    if (there && (onlyNew || /** @type {HTMLElement} */ (element).dataset.inHand)) continue;
     if (there) {
       there.replaceWith(element);
     } else if (element.matches("article")) {
@@ -35,8 +35,13 @@ function place(html, onlyNew = false) {
     window.htmx?.process(element);
   }
   document.getElementById("empty")?.toggleAttribute("hidden", cards().length > 0);
-  announce();
   document.dispatchEvent(new Event("placed"));
+}
+
+/** The answer to what was sent. The balance is asked for anew: an answer may be older than what is shown. @param {string} html */
+function answered(html) {
+  place(html);
+  document.body.dispatchEvent(new Event("balance"));
 }
 
 /** @param {string} url @param {boolean} [onlyNew] */
@@ -70,7 +75,7 @@ async function send(event) {
     const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
     const response = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
     if (!response.headers.get("X-Fragment")) return location.reload(); // signed out, or gone
-    place(await response.text());
+    answered(await response.text());
     if (form.dataset.live === "again" && response.ok) scrollTo({ top: 0, behavior: "smooth" });
   } catch {
     document.dispatchEvent(new CustomEvent("toast", { detail: "Could not reach Gesso. Try again." }));
@@ -79,24 +84,10 @@ async function send(event) {
   }
 }
 
-/** @param {Event} event */
-function preview(event) {
-  const [id, index, number] = /** @type {CustomEvent<string>} */ (event).detail.split(" ");
-  const tile = document.querySelector(`#g-${id} .tile[data-index="${index}"]:is([data-state="waiting"], [data-state="preview"])`);
-  if (!tile) return;
-  const picture = tile.querySelector("img") ?? document.createElement("img");
-  picture.alt = "";
-  picture.src = `/generations/${id}/previews/${index}?n=${number}`;
-  /** @type {HTMLElement} */ (tile).dataset.state = "preview";
-  tile.prepend(picture);
-  const caption = tile.querySelector(".cap");
-  if (caption) caption.textContent = "Preview";
-}
-
-document.addEventListener("fragment", (event) => place(/** @type {CustomEvent<string>} */ (event).detail));
+document.addEventListener("fragment", (event) => answered(/** @type {CustomEvent<string>} */ (event).detail));
 document.addEventListener("submit", send);
 document.addEventListener("htmx:afterSwap", announce);
-document.body.addEventListener("preview", preview);
+document.addEventListener("placed", announce);
 document.body.addEventListener("changed", (event) => {
   const id = /** @type {CustomEvent<string>} */ (event).detail;
   if (!document.getElementById(`g-${id}`)) fetchInto(`/generations/${id}/card`);

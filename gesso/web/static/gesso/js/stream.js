@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * One event stream for a page. It says on `body` what changed: `generation-<id>` and `changed` (detail: the id), `preview`
- * (detail: "<id> <index> <number>"), `balance`, `resync`. Pages are right without it: cards in hand also poll.
+ * One event stream for a page. It says on `body` what changed: `changed` (detail: the generation's id), `preview`
+ * (detail: "<id> <index> <number>"), `balance`, `resync`. Pages are right without it: cards in hand also poll (`renewal`).
  * A hidden tab holds no connection; when it is shown again, whatever was missed is asked for by `resync`.
  */
 
@@ -26,7 +26,6 @@ function open(again) {
     opened.addEventListener(name, (event) => {
       const { data, lastEventId } = /** @type {MessageEvent<string>} */ (event);
       last = lastEventId;
-      if (name === "changed") tell(`generation-${data}`);
       tell(name, data);
     });
   }
