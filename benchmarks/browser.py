@@ -6,6 +6,7 @@ import json
 import time
 import urllib.parse
 import urllib.request
+from typing import Any
 
 import playwright.async_api
 
@@ -99,10 +100,10 @@ async def visible(here: stack.Stack, who: people.Person, *, total: int) -> Seen:
     return seen
 
 
-async def _journal(here: stack.Stack) -> list[dict[str, float]]:
-    def ask() -> list[dict[str, float]]:
+async def _journal(here: stack.Stack) -> list[dict[str, Any]]:
+    def ask() -> list[dict[str, Any]]:
         with urllib.request.urlopen(f"{here.provider_url}/_journal", timeout=10) as answer:
-            rows_: list[dict[str, float]] = json.load(answer)
+            rows_: list[dict[str, Any]] = json.load(answer)
             return rows_
 
     return await asyncio.to_thread(ask)
