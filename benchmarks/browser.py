@@ -49,7 +49,13 @@ async def first_load(here: stack.Stack, who: people.Person) -> FirstLoad:
         for _ in range(3):
             page = await _page(browser, here, who)
             finished: list[playwright.async_api.Request] = []
-            page.on("requestfinished", finished.append)
+
+            def note(
+                request: playwright.async_api.Request, into: list[playwright.async_api.Request] = finished
+            ) -> None:
+                into.append(request)
+
+            page.on("requestfinished", note)
             await page.goto(f"{here.url}/studio", wait_until="load")
             await page.wait_for_timeout(500)
             paint = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
@@ -78,13 +84,13 @@ async def visible(here: stack.Stack, who: people.Person, *, total: int) -> Seen:
         page = await _page(browser, here, who)
         await page.add_init_script(_WATCH)
         await page.goto(f"{here.url}/studio")
-        await page.get_by_role("textbox", name="Prompt").fill("A pear on a table")
         await page.get_by_text("Low", exact=True).first.click()
-        for _ in range(total):
+        for number_of in range(total):
+            words = f"Pear number {number_of} on a table"  # the same again at once would be a double press
+            await page.get_by_role("textbox", name="Prompt").fill(words)
             at = time.time()
-            newest = await page.locator("#feed article").first.get_attribute("id") if seen.visible_ms else ""
             await page.get_by_role("textbox", name="Prompt").press("Control+Enter")
-            card = page.locator(f"#feed article:first-of-type:not([id='{newest}'])").first
+            card = page.locator("#feed article", has_text=words).first
             await card.wait_for(state="attached")
             seen.first_event_ms.append((time.time() - at) * 1000)
             number = (await card.get_attribute("id") or "").removeprefix("g-")
