@@ -3,7 +3,6 @@
 Invariant: a refused or repeated edit leaves no upload behind.
 """
 
-import datetime
 from collections.abc import Mapping, Sequence
 
 from django.core.files.uploadedfile import UploadedFile
@@ -12,9 +11,9 @@ from gesso.api import compat_request
 from gesso.api.asked import Files
 from gesso.api.keys import Caller
 from gesso.api.refusals import Refusal
-from gesso.core import catalog, clock, ids
+from gesso.core import catalog, ids
 from gesso.generations import submission
-from gesso.generations.models import Generation, IdempotencyKey
+from gesso.generations.models import Generation
 from gesso.generations.spec import ReferenceSpec
 from gesso.images import storage, uploads
 from gesso.images.models import Image
@@ -48,7 +47,7 @@ def submit(
     caller: Caller, values: Mapping[str, object], sent: Pictures, idempotency: submission.Idempotency | None
 ) -> Generation:
     """Keep the pictures and queue the edit; a repeat finds the first one. Raises what `uploads` and `submission` do."""
-    if idempotency and (earlier := _earlier(caller, idempotency)):
+    if idempotency and (earlier := submission.repeat_of(caller.workspace, idempotency)):
         return earlier
     number = ids.uuid7()
     kept: list[Image] = []
@@ -66,17 +65,6 @@ def submit(
     finally:
         if made is None or made.id != number:  # refused, or the same key was quicker elsewhere
             _discard(kept)
-
-
-def _earlier(caller: Caller, idempotency: submission.Idempotency) -> Generation | None:
-    cutoff = clock.now() - datetime.timedelta(hours=submission.IDEMPOTENCY_HOURS)
-    rows = IdempotencyKey.objects.select_related("generation")
-    row = rows.filter(workspace=caller.workspace, key=idempotency.key, created_at__gte=cutoff).first()
-    if row is None:
-        return None
-    if bytes(row.body_hash) != idempotency.body_hash:
-        raise submission.IdempotencyConflict("This idempotency key was already used with another request.")
-    return row.generation
 
 
 def _discard(kept: Sequence[Image]) -> None:

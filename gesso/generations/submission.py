@@ -172,15 +172,8 @@ def _earlier(
     idempotency: Idempotency | None,
 ) -> list[Generation]:
     """Return the rows of an earlier, identical submission, or an empty list."""
-    if idempotency:
-        cutoff = clock.now() - datetime.timedelta(hours=IDEMPOTENCY_HOURS)
-        known = IdempotencyKey.objects.select_related("generation").filter(
-            workspace=workspace, key=idempotency.key, created_at__gte=cutoff
-        )
-        if row := known.first():
-            if bytes(row.body_hash) != idempotency.body_hash:
-                raise IdempotencyConflict("This idempotency key was already used with another request.")
-            return [row.generation]
+    if idempotency and (repeated := repeat_of(workspace, idempotency)):
+        return [repeated]
     found = {row.id: row for row in Generation.objects.raw(_KNOWN, [list(numbers)])}
     if not found:
         return []
@@ -189,6 +182,18 @@ def _earlier(
         if row_ is None or row_.workspace_id != workspace.id or (row_.prompt, row_.count) != (spec.prompt, spec.count):
             raise IdTaken("This id is already in use. Send again with a new one.")
     return [found[number] for number in numbers]
+
+
+def repeat_of(workspace: Workspace, idempotency: Idempotency) -> Generation | None:
+    """Return the generation that this key made within 24 hours, or None. Raises IdempotencyConflict."""
+    cutoff = clock.now() - datetime.timedelta(hours=IDEMPOTENCY_HOURS)
+    rows = IdempotencyKey.objects.select_related("generation")
+    row = rows.filter(workspace=workspace, key=idempotency.key, created_at__gte=cutoff).first()
+    if row is None:
+        return None
+    if bytes(row.body_hash) != idempotency.body_hash:
+        raise IdempotencyConflict("This idempotency key was already used with another request.")
+    return row.generation
 
 
 def _usable_references(workspace: Workspace, specs: Sequence[GenerationSpec]) -> dict[uuid.UUID, Image]:
