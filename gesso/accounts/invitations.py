@@ -20,11 +20,7 @@ def invite(email: str) -> str:
     Somebody who has an account already is refused: a link would let whoever invites sign in as them.
     """
     email = email.strip()
-    try:
-        validate_email(email)
-        MaxLengthValidator(LONGEST)(email)
-    except ValidationError:
-        raise BadInvitation("Write an email address such as ada@example.com.") from None
+    check(email)
     try:
         with transaction.atomic():
             user = User.objects.create_user(email)
@@ -32,3 +28,12 @@ def invite(email: str) -> str:
         raise BadInvitation(f"{email} has an account here already.") from None
     workspaces.open_personal(user)
     return sign_in_links.create(user)
+
+
+def check(email: str) -> None:
+    """Raise BadInvitation for what is no email address, or is longer than one may be."""
+    try:
+        validate_email(email)
+        MaxLengthValidator(LONGEST)(email)
+    except ValidationError:
+        raise BadInvitation("Write an email address such as ada@example.com.") from None

@@ -5,22 +5,19 @@ Each prints its one result on standard output and nothing else. Runs with Django
 
 import uuid
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
-from gesso.accounts import api_keys, sign_in_links, workspaces
+from gesso.accounts import api_keys, invitations, sign_in_links, workspaces
 from gesso.accounts.models import User
 from gesso.config.refusal import Refused
-from gesso.core import catalog
-from gesso.credits import ledger, queries
+from gesso.credits import allowances, ledger, queries
 
 
 def add(email: str, *, staff: bool, owner: bool) -> str:
     """Make the person if there is none, give them the roles asked for, and return a one-time sign-in link."""
     try:
-        validate_email(email)
-    except ValidationError:
+        invitations.check(email)
+    except invitations.BadInvitation:
         raise Refused(f"{email!r} is not an email address.") from None
     with transaction.atomic():
         user = User.objects.filter(email__iexact=email).first() or User.objects.create_user(email)
@@ -29,8 +26,7 @@ def add(email: str, *, staff: bool, owner: bool) -> str:
         workspace = workspaces.open_personal(user)
         if owner and not user.is_owner:
             user.is_owner = True
-            if credits_ := catalog.current().credits.owner_grant:
-                ledger.grant(workspace.id, source="staff", amount=credits_, reference=f"owner:{workspace.id}")
+            allowances.welcome(workspace)
         if staff or owner:
             user.is_staff = user.is_superuser = True
         try:

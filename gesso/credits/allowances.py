@@ -31,5 +31,11 @@ def ensure(workspace: Workspace) -> None:
     )  # fmt: skip
 
 
+def welcome(workspace: Workspace) -> None:
+    """Grant what the owner of an install begins with, once."""
+    if credits_ := catalog.current().credits.owner_grant:
+        ledger.grant(workspace.id, source="staff", amount=credits_, reference=f"owner:{workspace.id}")
+
+
 def _reference(workspace_id: uuid.UUID, day: str) -> str:
     return f"daily:{workspace_id}:{day}"

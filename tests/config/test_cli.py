@@ -111,6 +111,7 @@ def test_what_an_operator_does_for_a_person_while_nothing_runs(stopped):
     ("words", "sentence"),
     [
         (["user", "add", "nobody"], "'nobody' is not an email address."),
+        (["user", "add", f"{'a' * 300}@example.com"], f"'{'a' * 300}@example.com' is not an email address."),
         (["grant", "nobody@example.com", "5", "--reason", "x"], "Nobody here has the email nobody@example.com"),
         (["key", "create", "nobody@example.com"], "Nobody here has the email nobody@example.com"),
     ],

@@ -14,8 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from gesso.accounts import sign_in_links, workspaces
 from gesso.accounts.models import SignInLink, User
-from gesso.core import catalog
-from gesso.credits import ledger
+from gesso.credits import allowances
 
 USED_UP = "entering/used_up.html"
 
@@ -53,9 +52,7 @@ def owner(request: HttpRequest, secret: str) -> HttpResponse:
     try:
         with transaction.atomic():
             user = sign_in_links.claim_install(secret, form.cleaned_data["email"], form.cleaned_data["password"])
-            workspace = workspaces.open_personal(user)
-            if welcome := catalog.current().credits.owner_grant:
-                ledger.grant(workspace.id, source="staff", amount=welcome, reference=f"owner:{workspace.id}")
+            allowances.welcome(workspaces.open_personal(user))
     except sign_in_links.LinkUsedUp:
         return _used_up(request)
     return _enter(request, user)
