@@ -10,6 +10,9 @@ import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psycopg
 
 from benchmarks import people, rows, stack, wire
 
@@ -241,12 +244,12 @@ def _overheads(done: Done, ended: dict[str, tuple[str, float]], sent: dict[str, 
         done.overhead.append(end - at - latency)
 
 
-async def _until_ended(database: object, numbers: set[str]) -> None:
-    await _until(lambda: asyncio.to_thread(lambda: numbers <= rows.ended(database).keys()))  # type: ignore[arg-type]
+async def _until_ended(database: psycopg.Connection[Any], numbers: set[str]) -> None:
+    await _until(lambda: asyncio.to_thread(lambda: numbers <= rows.ended(database).keys()))
 
 
-async def _until_quiet(database: object) -> None:
-    await _until(lambda: asyncio.to_thread(lambda: rows.counts(database) == (0, 0)))  # type: ignore[arg-type]
+async def _until_quiet(database: psycopg.Connection[Any]) -> None:
+    await _until(lambda: asyncio.to_thread(lambda: rows.counts(database) == (0, 0)))
 
 
 async def _until(true: Callable[[], Awaitable[bool]]) -> None:
