@@ -4,6 +4,7 @@ Only the presence of a credential is looked at here; whether it is a good one is
 """
 
 import asyncio
+import io
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import IO, Any
@@ -43,6 +44,9 @@ async def read(scope: Scope, receive: Receive) -> IO[bytes]:
     announced = next((value for name, value in headers if name == b"content-length"), b"")
     if announced.isdigit() and int(announced) > bound:
         raise TooLarge(bound)
+    if not announced and not any(name == b"transfer-encoding" for name, _ in headers):
+        await receive()  # there is none: this message only says so, at once
+        return io.BytesIO()
     body = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115 (the caller closes it)
     try:
         size, more = 0, True

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import structlog
 from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from gesso.generations import recovery
@@ -20,19 +19,20 @@ SWEEP_AGE_SECONDS = 30  # the recovery loop runs every 5 s
 log = structlog.get_logger()
 
 
-@never_cache
+NOT_KEPT = {"Cache-Control": "no-store"}
+
+
 @require_safe
 def livez(_request: HttpRequest) -> HttpResponse:
     """Answer 200 while this process takes requests."""
-    return HttpResponse("ok", content_type="text/plain")
+    return HttpResponse("ok", content_type="text/plain", headers=NOT_KEPT)
 
 
-@never_cache
 @require_safe
 def readyz(_request: HttpRequest) -> HttpResponse:
     """Answer 200 when every part is well, otherwise 503; the body names each part and says `ok` or what is so."""
     parts = {name: _word(name, check) for name, check in _CHECKS.items()}
-    return JsonResponse(parts, status=200 if all(word == "ok" for word in parts.values()) else 503)
+    return JsonResponse(parts, status=200 if all(word == "ok" for word in parts.values()) else 503, headers=NOT_KEPT)
 
 
 def _word(name: str, check: Callable[[], str]) -> str:

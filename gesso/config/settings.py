@@ -91,7 +91,7 @@ def _database() -> dict[str, Any]:
         known = {"host": str(place.socket_dir), "user": embedded.ROLE, "dbname": embedded.DATABASE}
     else:
         known = {name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(GESSO.database_url).items()}
-    options |= {
+    options |= {"server_side_binding": True, "prepare_threshold": 3} | {
         name: value for name, value in known.items() if name not in {"host", "port", "user", "password", "dbname"}
     }
     return {
@@ -203,6 +203,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_USE_SESSIONS = True
 CSRF_COOKIE_SECURE = SECURE
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
 SECURE_HSTS_PRELOAD = SECURE

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import django
 import uvicorn
 from django.conf import settings
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gesso.config import static
 from gesso.core import transactions
@@ -50,19 +51,40 @@ def run(listener: socket.socket) -> None:
     handler = Handler()
     config = uvicorn.Config(
         handler,
-        http="h11",
+        http=_BoundedHeads,
         ws="none",
-        loop="asyncio",
+        loop="uvloop",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
-        h11_max_incomplete_event_size=HEADER_BYTES,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     _Server(config, handler.stop).run(sockets=[listener])
+
+
+class _BoundedHeads(HttpToolsProtocol):
+    """uvicorn's parser keeps whatever comes until a request's head is complete; this one refuses past HEADER_BYTES."""
+
+    _bytes, _in_head = 0, True
+
+    def data_received(self, data: bytes) -> None:
+        self._bytes += len(data)
+        super().data_received(data)
+        if self._in_head and self._bytes > HEADER_BYTES and not self.transport.is_closing():
+            self.send_400_response("The headers of this request are too large.")
+
+    def on_headers_complete(self) -> None:
+        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > HEADER_BYTES:
+            raise ValueError("too large")  # for the parser: it answers 400
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._bytes, self._in_head = 0, True
+        super().on_message_complete()
 
 
 class _Server(uvicorn.Server):

@@ -4,11 +4,12 @@ import dataclasses
 import datetime
 import uuid
 
-from django.db.models import F, Q
+from django.db import connection
+from django.db.models import Q
 
 from gesso.core import clock
 from gesso.credits import books
-from gesso.credits.models import CreditAccount, CreditEntry, CreditGrant
+from gesso.credits.models import CreditEntry, CreditGrant
 
 LARGEST_PAGE = 200
 
@@ -55,17 +56,22 @@ class StatementPage:
     next_cursor: int | None
 
 
+_BALANCE = """
+SELECT account.debt, lot.source, CASE WHEN lot.expires_at <= %s THEN 0 ELSE lot.available END, lot.held, lot.expires_at
+FROM credits_creditaccount AS account
+LEFT JOIN credits_creditgrant AS lot
+       ON lot.workspace_id = account.workspace_id AND (lot.available > 0 OR lot.held > 0)
+WHERE account.workspace_id = %s ORDER BY lot.expires_at ASC NULLS LAST, lot.priority, lot.created_at, lot.id
+"""
+
+
 def balance(workspace_id: uuid.UUID) -> Balance:
     """Return the workspace's balance now. What has expired but is not posted yet doesn't count."""
-    now = clock.now()
-    rows = CreditGrant.objects.filter(workspace_id=workspace_id).filter(Q(available__gt=0) | Q(held__gt=0))
-    lines = []
-    for row in rows.order_by(F("expires_at").asc(nulls_last=True), "priority", "created_at", "id"):
-        over = row.expires_at is not None and row.expires_at <= now
-        line = GrantLine(row.source, 0 if over else row.available, row.held, row.expires_at)
-        if line.available or line.held:
-            lines.append(line)
-    debt = CreditAccount.objects.filter(workspace_id=workspace_id).values_list("debt", flat=True).first() or 0
+    with connection.cursor() as cursor:  # every page shows it
+        cursor.execute(_BALANCE, [clock.now(), workspace_id])
+        rows = cursor.fetchall()
+    lines = [GrantLine(*row[1:]) for row in rows if row[2] or row[3]]
+    debt = rows[0][0] if rows else 0
     return Balance(sum(line.available for line in lines), sum(line.held for line in lines), debt, lines)
 
 

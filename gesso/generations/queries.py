@@ -2,18 +2,20 @@
 
 import base64
 import binascii
+import collections
 import dataclasses
 import datetime
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from django.db.models import Prefetch, Q, QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
 
-from gesso.core import ids
+from gesso.core import ids, instances
 from gesso.generations import spool
 from gesso.generations.models import Attempt, Generation, GenerationEvent, GenerationReference, Output
+from gesso.images.models import Image
 
 LARGEST_PAGE = 100
 
@@ -46,18 +48,16 @@ class Page:
 
 def find(workspace_id: uuid.UUID, generation_id: uuid.UUID) -> Generation | None:
     """Return one generation of the workspace with its outputs, images, references and hold, or None."""
-    return _whole(Generation.objects.filter(workspace_id=workspace_id)).filter(id=generation_id).first()
+    found = Generation.objects.select_related("hold").filter(workspace_id=workspace_id, id=generation_id).first()
+    return _complete([found])[0] if found else None
 
 
-def assemble(row: Generation, outputs: Sequence[Output], references: Sequence[GenerationReference]) -> None:
-    """Note on a generation that was just made what `find` would read with it: a page draws it without asking again."""
-    # ruff: noqa: SLF001 (this is what Django's own prefetch does, without its queries)
-    row._prefetched_objects_cache = {}  # type: ignore[attr-defined]
-    for name, rows in (("outputs", outputs), ("references", references)):
-        known = getattr(row, name).all()
-        known._result_cache = list(rows)
-        known._prefetch_done = True
-        row._prefetched_objects_cache[name] = known  # type: ignore[attr-defined]
+def assemble(row: Generation, outputs: list[Output], references: list[GenerationReference]) -> None:
+    """Note on a generation what belongs to it, so that `.outputs.all()` and `.references.all()` ask nothing.
+
+    They are lists: whoever wants them filtered or sorted by the database fails loudly instead of asking in silence.
+    """
+    row._prefetched_objects_cache = {"outputs": outputs, "references": references}  # type: ignore[attr-defined]  # noqa: SLF001 (what Django's prefetch does)
 
 
 def whole(row: Generation) -> Generation:
@@ -71,7 +71,7 @@ def whole(row: Generation) -> Generation:
 
 def newest(workspace_id: uuid.UUID, *, filters: Filters | None = None, cursor: str = "", limit: int = 24) -> Page:
     """Return a page of the workspace's generations. Raises BadCursor."""
-    rows = _whole(Generation.objects.filter(workspace_id=workspace_id))
+    rows = Generation.objects.select_related("hold").filter(workspace_id=workspace_id)
     rows = _narrowed(rows, filters or Filters())
     if cursor:
         at, last = _read_cursor(cursor)
@@ -79,7 +79,7 @@ def newest(workspace_id: uuid.UUID, *, filters: Filters | None = None, cursor: s
     limit = max(1, min(limit, LARGEST_PAGE))
     found = list(rows.order_by("-created_at", "-id")[: limit + 1])
     more = len(found) > limit
-    return Page(found[:limit], _cursor(found[limit - 1]) if more else "")
+    return Page(_complete(found[:limit]), _cursor(found[limit - 1]) if more else "")
 
 
 def place_in_line(generation: Generation) -> int:
@@ -110,11 +110,44 @@ def preview(generation: Generation, index: int) -> str | None:
     return spool.preview_key(generation.id, index, output.previews) if output and output.previews else None
 
 
-def _whole(rows: QuerySet[Generation]) -> QuerySet[Generation]:
-    return rows.select_related("hold").prefetch_related(
-        Prefetch("outputs", Output.objects.select_related("image").order_by("index")),
-        Prefetch("references", GenerationReference.objects.select_related("image").order_by("position")),
+_OUTPUTS = """
+SELECT {output}, {image} FROM generations_output AS output LEFT JOIN images_image AS image ON image.id = output.image_id
+WHERE output.generation_id = ANY(%s) ORDER BY output.index
+"""
+_REFERENCES = """
+SELECT {reference}, {image} FROM generations_generationreference AS reference
+JOIN images_image AS image ON image.id = reference.image_id
+WHERE reference.generation_id = ANY(%s) ORDER BY reference.position
+"""
+
+
+def _complete(found: list[Generation]) -> list[Generation]:
+    """Read the outputs and references of `found`, with their images: two statements, however many there are."""
+    numbers = [row.id for row in found]
+    outputs, references = (
+        _with_images(Output, "output", _OUTPUTS, numbers),
+        _with_images(GenerationReference, "reference", _REFERENCES, numbers),
     )
+    for row in found:
+        assemble(row, outputs[row.id], references[row.id])
+    return found
+
+
+P = TypeVar("P", Output, GenerationReference)
+
+
+def _with_images(model: type[P], alias: str, statement: str, numbers: list[uuid.UUID]) -> dict[uuid.UUID, list[P]]:
+    """Return the parts that `statement` reads, each with its image, by the id of their generation."""
+    named = {alias: instances.columns(model, alias), "image": instances.columns(Image, "image")}
+    found: dict[uuid.UUID, list[P]] = collections.defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(**named), [numbers])
+        for row in cursor.fetchall():
+            part = instances.made(model, row)
+            assert part
+            part.image = instances.made(Image, row, len(instances.names(model)))  # type: ignore[assignment]  # None is right
+            found[part.generation_id].append(part)
+    return found
 
 
 def _narrowed(rows: QuerySet[Generation], filters: Filters) -> QuerySet[Generation]:

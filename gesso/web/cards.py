@@ -1,16 +1,19 @@
 """What a generation's card says: plain strings made from rows, so that the template only places them.
 
 Invariant: `of` asks the database nothing; whatever it needs is prefetched by `generations.queries`. One card is drawn
-the same way by the page, the create answer, the poll and the stream.
+the same way by the page, the create answer, the poll and the stream; what it says depends on its strings alone.
 """
 
 import dataclasses
 import datetime
+import functools
 import html
 
+from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 
-from gesso.core import catalog, ids
+from gesso.core import catalog
 from gesso.generations import failures
 from gesso.generations.models import Generation, GenerationReference, Output
 from gesso.images.models import Image
@@ -18,6 +21,7 @@ from gesso.web import wording
 
 THUMB_SIDE, PREVIEW_SIDE = 480, 1280  # longest sides of the renditions, in pixels
 ALT_LETTERS = 48
+DRAWN_CARDS = 2_000  # of about 4 kB each are remembered
 CARD_LETTERS = 400  # more than the two lines that a card shows
 BLOCKED_CODES = frozenset({"moderation_blocked", "output_withheld"})
 QUALITIES = {"low": "Low", "medium": "Medium", "high": "High"}
@@ -95,7 +99,6 @@ class Card:
     again: str
     missing: str
     several: bool
-    new_id: str
     announcement: str
 
 
@@ -130,11 +133,16 @@ def of(generation: Generation, *, now: datetime.datetime, place: int = 0) -> Car
         again=wording.plural(generation.price, "credit"),
         missing=_missing(generation, missing) if not in_hand and not problem and missing else "",
         several=delivered > 1,
-        new_id=str(ids.uuid7()),
         announcement=""
         if in_hand
         else f"{_announced(generation, delivered)}: {wording.first_words(generation.prompt, 40)}",
     )
+
+
+@functools.lru_cache(maxsize=DRAWN_CARDS)
+def draw(card: Card) -> SafeString:
+    """Return the markup of `card`. A feed is mostly cards that were drawn before, so it is remembered."""
+    return render_to_string("studio/_card.html", {"card": card, "sprite": static("gesso/icons.svg")})
 
 
 def model_name(model_id: str) -> str:

@@ -13,6 +13,10 @@ MARK = "X-Fragment"
 
 def draw(request: HttpRequest, template: str, context: Mapping[str, object], *, status: int = 200) -> HttpResponse:
     """Return `template` drawn, with the mark."""
-    response = render(request, template, dict(context), status=status)
+    return mark(render(request, template, dict(context), status=status))
+
+
+def mark(response: HttpResponse) -> HttpResponse:
+    """Return `response`, whose content is a fragment, with the mark."""
     response[MARK] = "1"
     return response

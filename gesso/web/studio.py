@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
-from django.templatetags.static import static
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -138,7 +137,7 @@ def _answer(request: access.Request, made: Sequence[Generation], refusal: Refusa
     mistakes = refusal.mistakes if refusal else ()
     whole = [queries.whole(row) for row in made]
     context = {
-        "cards": _cards(whole),
+        "cards": [cards.draw(card) for card in _cards(whole)],
         "mistakes": composer.sentences(mistakes),
         "refusal": composer.refusal_words(mistakes, refusal.sentence if refusal else ""),
     }
@@ -159,21 +158,20 @@ def _feed(request: access.Request, cursor: str) -> dict[str, object]:
         found = queries.newest(request.workspace.id, cursor=cursor, limit=PAGE)
     except queries.BadCursor as bad:
         raise BadRequest(str(bad)) from bad
-    drawn = _cards(found.rows)
-    sprite = static("gesso/icons.svg")  # plain: it is placed a hundred times
+    shown = _cards(found.rows)
     return {
-        "sprite": sprite,
-        "cards": drawn,
+        "cards": [cards.draw(card) for card in shown],
         "next_cursor": found.next_cursor,
         "first_page": not cursor,
-        "in_hand": _in_hand(drawn),
+        "in_hand": _in_hand(shown),
+        "again_id": ids.uuid7(),
     }
 
 
-def _in_hand(drawn: Sequence[cards.Card]) -> str:
+def _in_hand(shown: Sequence[cards.Card]) -> str:
     """Say how many are made and how many wait."""
-    running = sum(card.state == "running" for card in drawn)
-    waiting = sum(card.state == "queued" for card in drawn)
+    running = sum(card.state == "running" for card in shown)
+    waiting = sum(card.state == "queued" for card in shown)
     return ", ".join([f"{running} running"] * bool(running) + [f"{waiting} waiting"] * bool(waiting))
 
 
@@ -200,7 +198,7 @@ def _card(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
     found = queries.find(request.workspace.id, generation_id)
     if found is None:
         raise Http404
-    return fragments.draw(request, "studio/_card.html", {"card": _cards([found])[0]})
+    return fragments.mark(HttpResponse(cards.draw(_cards([found])[0])))
 
 
 @require_POST

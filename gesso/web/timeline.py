@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from gesso.core import ids
 from gesso.generations import queries
 from gesso.generations.models import Attempt, Generation, GenerationEvent, Output
 from gesso.web import access, cards, event_words, wording
@@ -69,6 +70,7 @@ def page(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
         "prompt": generation.prompt,
         "background": generation.background,
         "format": generation.format.upper(),
+        "again_id": ids.uuid7(),
         "mail": mail(generation, request.user.email, request.workspace.name),
     }
     return render(request, "generation/page.html", context)

@@ -13,7 +13,7 @@ import httpx2
 import psycopg
 import pytest
 
-from gesso.config import bodies
+from gesso.config import bodies, web
 from tests.config import site
 from tests.instance import until
 
@@ -198,6 +198,20 @@ def test_endless_headers_are_refused(served):
     answer = served.talk(b"GET /echo HTTP/1.1\r\nHost: localhost\r\n", b"X-Long: " + b"x" * 100_000, b"\r\n\r\n")
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
     assert served.get("/echo").status_code == 200
+
+
+@pytest.mark.parametrize("size", [60_000, 70_000])
+def test_large_headers_are_taken_up_to_the_bound(served, size):
+    status = served.get("/echo", headers={"x-large": "a" * size}).status_code
+    assert status == (200 if size < web.HEADER_BYTES else 400)
+
+
+def test_many_requests_and_large_bodies_on_one_connection_are_not_counted_as_headers(served):
+    with httpx2.Client(base_url=served.url, trust_env=False, headers={"x-large": "a" * 20_000}) as client:
+        for _ in range(8):
+            assert client.get("/echo").status_code == 200
+            signed = {"authorization": "Bearer x"}
+            assert client.post("/echo", content=b"b" * 900_000, headers=signed).status_code in {200, 405}
 
 
 def test_on_sigterm_streams_and_waits_end_with_an_answer_and_the_process_with_0(going_down):

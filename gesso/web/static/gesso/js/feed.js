@@ -1,7 +1,6 @@
 // @ts-check
 /**
- * The feed: puts drawn cards where they belong (newest first, once each), sends the small forms on a card, and says once,
- * politely, how a generation ended.
+ * The feed: puts drawn cards where they belong (newest first, once each), and says once, politely, how a generation ended.
  *
  * A fragment is HTML from the server: each of its elements replaces the one with the same id; a card that is not there yet
  * is added in its order. Other modules hand one over by the event `fragment` on `document` (detail: the HTML).
@@ -62,30 +61,7 @@ function announce() {
   }
 }
 
-/** Cancel, retry and the like. The same press twice sends the same id: nothing is made twice.
- * @param {SubmitEvent} event */
-async function send(event) {
-  const form = /** @type {HTMLFormElement} */ (event.target);
-  if (!("live" in form.dataset)) return;
-  event.preventDefault();
-  const button = event.submitter;
-  if (button?.getAttribute("aria-busy")) return;
-  button?.setAttribute("aria-busy", "true");
-  try {
-    const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
-    const response = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
-    if (!response.headers.get("X-Fragment")) return location.reload(); // signed out, or gone
-    answered(await response.text());
-    if (form.dataset.live === "again" && response.ok) scrollTo({ top: 0, behavior: "smooth" });
-  } catch {
-    document.dispatchEvent(new CustomEvent("toast", { detail: "Could not reach Gesso. Try again." }));
-  } finally {
-    button?.removeAttribute("aria-busy");
-  }
-}
-
 document.addEventListener("fragment", (event) => answered(/** @type {CustomEvent<string>} */ (event).detail));
-document.addEventListener("submit", send);
 document.addEventListener("htmx:afterSwap", announce);
 document.addEventListener("placed", announce);
 document.body.addEventListener("changed", (event) => {
