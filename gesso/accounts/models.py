@@ -69,6 +69,8 @@ class Workspace(models.Model):
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.PERSONAL)
     person = models.OneToOneField(User, null=True, on_delete=models.PROTECT, related_name="personal_workspace")
     suspended_at = models.DateTimeField(null=True)
+    concurrent = models.PositiveSmallIntegerField(null=True)  # generations at once that its plan allows; null: no plan
+    members_most = models.PositiveIntegerField(null=True)  # members that its plan allows; null: no limit
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -32,6 +32,8 @@ INSTALLED_APPS = [
     "gesso.credits",
     "gesso.images",
     "gesso.generations",
+    "gesso.billing",
+    "gesso.webhooks",
     "gesso.web",
     "gesso.api",
     "gesso.staff",

@@ -8,6 +8,7 @@ urlpatterns = [
     path("livez", health.livez),
     path("readyz", health.readyz),
     path("", include("gesso.api.urls")),
+    path("", include("gesso.webhooks.urls")),
     path("staff/", include("gesso.staff.urls")),
     path("", include("gesso.web.urls")),
 ]

@@ -18,6 +18,7 @@ from gesso.core import catalog, leases, transactions
 from gesso.generations import alarms, broadcast, recovery, rendering, runner, tasks
 from gesso.moderation import policy
 from gesso.providers import registry
+from gesso.webhooks import rounds
 
 SWITCH_SECONDS = 0.0005
 GRACE_SECONDS = 12  # `gesso run` stops within 20 s
@@ -49,6 +50,7 @@ async def _run() -> None:
     tasks.use(made)
     renewer = leases.Renewer(lambda: made.renew(loop))
     sweeper = recovery.Loop()
+    money = rounds.Loop()
     # The queue is read through a pool of its own; alarms are rung on Django's connection, inside its transactions.
     words = broadcast.connection_words() | {"application_name": "gesso-worker"}
     queue = app.with_connector(PsycopgConnector(kwargs=words, min_size=1, max_size=6))
@@ -60,6 +62,7 @@ async def _run() -> None:
             )
         )  # fmt: skip
         renewer.start()
+        money.start()
         sweeper.start()
         log.info("worker ready", owner=made.owner, model=[model.id for model in catalog.usable_models()])
         parts = [
@@ -72,6 +75,7 @@ async def _run() -> None:
         for task in parts:
             task.cancel()
         results = await asyncio.gather(*parts, return_exceptions=True)
+    money.stop()
     sweeper.stop()
     renewer.stop()
     await made.close()

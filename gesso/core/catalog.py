@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 SHIPPED = pathlib.Path(__file__).with_name("catalog.toml")
+ROWS = ("models", "packs", "plans")  # lists whose rows have an id; a row of the operator's replaces the one with its id
 COUNTS = (1, 2, 4)  # outputs of one generation that the studio offers
 
 Quality = Literal["low", "medium", "high"]
@@ -92,13 +93,51 @@ class Sandbox(_Table):
     use: Literal["auto", "on", "off"]
 
 
+Money = Annotated[int, pydantic.Field(ge=50, le=10_000_000)]  # smallest units of the currency (cents)
+Id = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+class Billing(_Table):
+    """How credits are sold: what is said about tax, how long plan credits outlive their month, the test checkout."""
+
+    tax_note: Annotated[str, pydantic.Field(max_length=300)]
+    grace_hours: Annotated[int, pydantic.Field(ge=0, le=24 * 14)]
+    test_checkout: Literal["auto", "on", "off"]
+
+
+class Pack(_Table):
+    """Credits that are bought once. `creem_product` is its id at Creem, which keeps the list of products itself."""
+
+    id: Id
+    credits: Credits
+    price: Money
+    creem_product: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the pack is called on pages and receipts."""
+        return f"{self.credits:,} credits"
+
+
+class Plan(_Table):
+    """Credits each month by subscription, with the limits of a workspace that has it (`members` 0: no limit)."""
+
+    id: Id
+    name: Annotated[str, pydantic.Field(min_length=1, max_length=40)]
+    credits: Credits
+    price: Money
+    concurrent: Positive
+    members: Annotated[int, pydantic.Field(ge=0, le=10_000)]
+    creem_product: str = ""
+
+
 class Model(_Table):
     """One image model: the provider that serves it and everything the composer may offer for it.
 
     `sizes` maps an aspect ratio such as `4:5` to (width, height) in pixels; its first row is the default.
     """
 
-    id: Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    id: Id
     name: Annotated[str, pydantic.Field(min_length=1, max_length=60)]
     provider: Literal["openai", "sandbox"]
     qualities: Annotated[tuple[Quality, ...], pydantic.Field(min_length=1, strict=False)]
@@ -146,7 +185,26 @@ class Catalog(_Table):
     previews: Previews
     moderation: Moderation
     sandbox: Sandbox
+    billing: Billing
+    packs: Annotated[tuple[Pack, ...], pydantic.Field(strict=False)]
+    plans: Annotated[tuple[Plan, ...], pydantic.Field(strict=False)]
     models: Annotated[tuple[Model, ...], pydantic.Field(min_length=1, strict=False)]
+
+    @pydantic.field_validator("packs", "plans", "models")
+    @classmethod
+    def _once(cls, rows: tuple[Pack | Plan | Model, ...]) -> tuple[Pack | Plan | Model, ...]:
+        ids = [row.id for row in rows]
+        if twice := {each for each in ids if ids.count(each) > 1}:
+            raise ValueError(f"{min(twice)} stands there twice")
+        return rows
+
+    def pack(self, pack_id: str) -> Pack | None:
+        """Return the pack of this id, or None."""
+        return next((pack for pack in self.packs if pack.id == pack_id), None)
+
+    def plan(self, plan_id: str) -> Plan | None:
+        """Return the plan of this id, or None."""
+        return next((plan for plan in self.plans if plan.id == plan_id), None)
 
     def usable(self, *, openai: bool) -> tuple[Model, ...]:
         """Return the models that can be asked now, the default first, given whether the openai provider has a key.
@@ -182,7 +240,7 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         old = below.get(name)
         if isinstance(old, dict) and isinstance(value, dict):
             merged[name] = _merged(old, value)
-        elif name == "models" and isinstance(old, list) and isinstance(value, list):
+        elif name in ROWS and isinstance(old, list) and isinstance(value, list):
             rows = {row.get("id"): row for row in old}
             rows.update({row.get("id"): row for row in value if isinstance(row, dict)})
             merged[name] = list(rows.values())
@@ -193,9 +251,9 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 def _sentence(mistake: Any, tables: dict[str, Any]) -> str:
     place = list(mistake["loc"])
-    if len(place) > 1 and place[0] == "models" and isinstance(place[1], int):
-        row = tables["models"][place[1]]
-        place[:2] = [f"model {row.get('id', place[1] + 1)}" if isinstance(row, dict) else f"model {place[1] + 1}"]
+    if len(place) > 1 and place[0] in ROWS and isinstance(place[1], int):
+        row, word = tables[place[0]][place[1]], str(place[0]).removesuffix("s")
+        place[:2] = [f"{word} {row.get('id', place[1] + 1)}" if isinstance(row, dict) else f"{word} {place[1] + 1}"]
     where = ".".join(str(part) for part in place)
     if mistake["type"] == "extra_forbidden":
         return f"{where} is not a setting of the catalogue."

@@ -42,11 +42,22 @@ class Environment:
     openai_base_url: str
     google: tuple[str, str] | None = dataclasses.field(repr=False)
     github: tuple[str, str] | None = dataclasses.field(repr=False)
+    stripe: "GatewayKeys | None" = dataclasses.field(repr=False)
+    creem: "GatewayKeys | None" = dataclasses.field(repr=False)
 
     @property
     def embedded(self) -> bool:
         """Whether Gesso runs its own Postgres."""
         return not self.database_url
+
+
+@dataclasses.dataclass(frozen=True)
+class GatewayKeys:
+    """What one payment gateway needs: its API key, the secret that its webhooks are signed with, its address."""
+
+    api_key: str = dataclasses.field(repr=False)
+    webhook_secret: str = dataclasses.field(repr=False)
+    base_url: str
 
 
 KNOWN = frozenset({
@@ -90,6 +101,8 @@ def read(variables: Mapping[str, str]) -> Environment:
         openai_base_url=_url(variables, "OPENAI_BASE_URL", {"http", "https"}) or "https://api.openai.com/v1",
         google=_pair(variables, "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"),
         github=_pair(variables, "GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"),
+        stripe=_gateway(variables, "STRIPE", "STRIPE_SECRET_KEY", "https://api.stripe.com"),
+        creem=_gateway(variables, "CREEM", "CREEM_API_KEY", ""),
     )
 
 
@@ -161,3 +174,18 @@ def _pair(variables: Mapping[str, str], first: str, second: str) -> tuple[str, s
     if any(values) and not all(values):
         raise BadEnvironment(f"{first} and {second} must be set together.")
     return values if all(values) else None
+
+
+def _gateway(variables: Mapping[str, str], name: str, key_name: str, address: str) -> GatewayKeys | None:
+    """A key without a webhook secret is refused: with an empty one anybody could sign a payment."""
+    key, secret = variables.get(key_name, "").strip(), variables.get(f"{name}_WEBHOOK_SECRET", "").strip()
+    if not key and not secret:
+        return None
+    if not key or len(secret) < 16:
+        raise BadEnvironment(
+            f"{key_name} and {name}_WEBHOOK_SECRET must be set together, the secret as the gateway shows it: "
+            "without it anybody could sign a payment."
+        )
+    if not address:  # Creem keeps test and live apart by address
+        address = "https://test-api.creem.io" if key.startswith("creem_test_") else "https://api.creem.io"
+    return GatewayKeys(key, secret, _url(variables, f"{name}_API_BASE", {"http", "https"}) or address)

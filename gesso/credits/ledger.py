@@ -181,8 +181,8 @@ def give_back(hold_id: int, *, amount: int, reference: str, reason: str, actor: 
 
 
 @transaction.atomic
-def revoke(grant_id: int, *, reference: str, reason: str, actor: str) -> Revocation:
-    """Take a grant back (a refund, a lost dispute): what is left is revoked, what was spent or is held becomes debt.
+def revoke(grant_id: int, *, reference: str, reason: str, actor: str, amount: int | None = None) -> Revocation:
+    """Take a grant back (a refund, a dispute), or `amount` of it: first what is left is revoked, the rest becomes debt.
 
     The same `reference` again changes nothing, and another one never takes more than the grant was of: what came back
     to it after its debt was written down has been paid for.
@@ -194,6 +194,7 @@ def revoke(grant_id: int, *, reference: str, reason: str, actor: str) -> Revocat
     lot = CreditGrant.objects.get(id=grant_id)
     owed_before = sum(CreditEntry.objects.filter(grant_id=grant_id, kind=Kind.DEBT).values_list("amount", flat=True))
     due = max(lot.amount - lot.expired - lot.revoked - owed_before, 0)
+    due = due if amount is None else min(due, amount)
     revoked = min(lot.available, due)
     if revoked:
         CreditGrant.objects.filter(id=grant_id).update(

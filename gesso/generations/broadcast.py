@@ -16,9 +16,8 @@ import psycopg
 import structlog
 from django.conf import settings
 
-from gesso.core import transactions
+from gesso.core import notices
 
-CHANNEL = "gesso"
 WAITING_MOST = 64  # notices waiting for one listener before it must resync
 
 log = structlog.get_logger()
@@ -36,21 +35,12 @@ class Notice:
 def announce_generations(workspace_id: uuid.UUID, generation_ids: Sequence[uuid.UUID]) -> None:
     """Say, with this transaction, that generations of the workspace changed."""
     for generation_id in generation_ids:
-        _announce(workspace_id, {"k": "generation", "g": str(generation_id)})
+        notices.announce(workspace_id, {"k": "generation", "g": str(generation_id)})
 
 
 def announce_preview(workspace_id: uuid.UUID, generation_id: uuid.UUID, index: int, number: int) -> None:
     """Say that preview `number` of output `index` can be fetched."""
-    _announce(workspace_id, {"k": "preview", "g": str(generation_id), "d": [index, number]})
-
-
-def announce_balance(workspace_id: uuid.UUID) -> None:
-    """Say that the workspace's balance changed."""
-    _announce(workspace_id, {"k": "balance"})
-
-
-def _announce(workspace_id: uuid.UUID, words: dict[str, object]) -> None:
-    transactions.announce(CHANNEL, orjson.dumps({"w": str(workspace_id), **words}).decode())
+    notices.announce(workspace_id, {"k": "preview", "g": str(generation_id), "d": [index, number]})
 
 
 class Subscription:
@@ -122,7 +112,7 @@ class Hub:
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(**connection_words(), autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
+                    await connection.execute(f"LISTEN {notices.CHANNEL}")
                     if pause > 0.1:  # whatever was said meanwhile was missed
                         self._tell_all(Notice("resync"))
                     pause = 0.1

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from django.db import connection, transaction
 
+from gesso.accounts.models import Workspace
 from gesso.core import catalog, leases
 from gesso.credits import queries as wallet
 from gesso.generations import timeline
@@ -99,6 +100,9 @@ def claim(generation_id: uuid.UUID, owner: str) -> Claim | NotNow:
 def limit_of(workspace_id: uuid.UUID) -> int:
     """Return how many generations of the workspace may be in hand at once."""
     limits = catalog.current().limits
+    of_plan = Workspace.objects.filter(id=workspace_id).values_list("concurrent", flat=True).first()
+    if of_plan:
+        return of_plan
     return limits.concurrent_paid if wallet.is_paid(workspace_id) else limits.concurrent_free
 
 

@@ -145,6 +145,9 @@ class Attempt(models.Model):
     raw_error = models.TextField(blank=True)  # what the provider said, for staff only
     request_id = models.CharField(max_length=120, blank=True)
     usage = models.JSONField(default=dict)
+    cost = models.PositiveBigIntegerField(
+        null=True
+    )  # millionths of a dollar that the provider charges; null: not known
 
     class Meta:
         constraints = [models.UniqueConstraint("output", "number", name="attempt_number_once")]

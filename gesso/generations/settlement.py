@@ -9,6 +9,7 @@ import uuid
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from gesso.core import notices
 from gesso.credits import ledger
 from gesso.generations import alarms, broadcast, leasing, timeline
 from gesso.generations.models import Generation, Output
@@ -60,7 +61,7 @@ def end(generation: Generation, *, failure_code: str = "", canceled: bool = Fals
     )  # fmt: skip
     alarms.ring(leasing.next_in_line(generation.workspace_id))
     broadcast.announce_generations(generation.workspace_id, [generation.id])
-    broadcast.announce_balance(generation.workspace_id)
+    notices.announce_balance(generation.workspace_id)
     return generation
 
 
@@ -91,5 +92,5 @@ def withdraw(image_id: uuid.UUID) -> int:
         )
     timeline.record(generation.id, "withdrawn", epoch=generation.lease_epoch, index=output.index, returned=returned)
     broadcast.announce_generations(generation.workspace_id, [generation.id])
-    broadcast.announce_balance(generation.workspace_id)
+    notices.announce_balance(generation.workspace_id)
     return returned

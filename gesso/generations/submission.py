@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from django.db import IntegrityError, transaction
 
 from gesso.accounts.models import User, Workspace
-from gesso.core import catalog, clock, ids
+from gesso.core import catalog, clock, ids, notices
 from gesso.credits import allowances, ledger
 from gesso.credits.models import CreditHold
 from gesso.generations import alarms, broadcast, pricing, queries, recovery, timeline
@@ -161,7 +161,7 @@ def _submit(
         timeline.record(generation.id, "submitted", epoch=0, held=generation.price)
     alarms.ring([generation.id for generation in generations])
     broadcast.announce_generations(workspace.id, [generation.id for generation in generations])
-    broadcast.announce_balance(workspace.id)
+    notices.announce_balance(workspace.id)
     return generations
 
 

@@ -10,9 +10,9 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 
 from gesso.accounts.models import User, Workspace
+from gesso.core import notices
 from gesso.credits import ledger
 from gesso.credits.models import CreditGrant
-from gesso.generations import broadcast
 
 LARGEST = 1_000_000  # credits in one grant by staff
 ACTOR_CHARACTERS = 120
@@ -51,5 +51,5 @@ def give(workspace: Workspace, staff: User, *, amount: int, reason: str, once: u
     LogEntry.objects.log_actions(
         staff.pk, [workspace], CHANGE, f"Granted {amount} credits: {reason}", single_object=True
     )
-    broadcast.announce_balance(workspace.pk)
+    notices.announce_balance(workspace.pk)
     return True

@@ -1,0 +1,7 @@
+"""The addresses that gateways are given."""
+
+from django.urls import path
+
+from gesso.webhooks import views
+
+urlpatterns = [path("webhooks/<slug:gateway>", views.receive, name="webhook")]
