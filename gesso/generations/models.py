@@ -147,7 +147,7 @@ class Attempt(models.Model):
     usage = models.JSONField(default=dict)
     cost = models.PositiveBigIntegerField(
         null=True
-    )  # millionths of a dollar that the provider charges; null: not known
+    )  # in millionths of a dollar; null: not known
 
     class Meta:
         constraints = [models.UniqueConstraint("output", "number", name="attempt_number_once")]
