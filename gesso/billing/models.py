@@ -3,8 +3,9 @@
 Amounts of money are in the smallest unit of their currency (cents), before tax.
 
 Invariants: an order keeps what was shown when it was made, whatever the catalogue says later; one payment at a gateway
-is one row and one grant; a workspace has one subscription that runs. What a gateway says is compared with these rows,
-never with the catalogue. Credits themselves are in `credits`.
+is one row and one grant; a workspace has one subscription that runs. What was agreed is never changed and no order,
+subscription or payment is deleted (triggers of the migration `guards`). What a gateway says is compared with these
+rows, never with the catalogue. Credits themselves are in `credits`.
 """
 
 import datetime
@@ -12,6 +13,7 @@ import uuid
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from gesso.accounts.models import User, Workspace
 from gesso.core import ids
@@ -109,6 +111,7 @@ class Subscription(models.Model):
     cancels_at_period_end = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
+    changed_at: "models.DateTimeField[datetime.datetime, datetime.datetime]" = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
@@ -127,6 +130,34 @@ class Subscription(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.state}"
+
+
+class PlanChange(models.Model):
+    """What was agreed when a change of plan was asked for, beside what the plan was then.
+
+    It is kept when the gateway did not answer, since it may have heard: money that comes for it brings what was agreed.
+    """
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="changes")
+    plan = models.CharField(max_length=64)
+    name = models.CharField(max_length=60)
+    credits = models.PositiveIntegerField()
+    amount = models.PositiveIntegerField()
+    from_name = models.CharField(max_length=60)
+    from_credits = models.PositiveIntegerField()
+    from_amount = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(credits__gte=1, amount__gte=1, from_credits__gte=1, from_amount__gte=1),
+                name="change_is_between_plans",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_name} to {self.name}"
 
 
 class Payment(models.Model):
@@ -162,16 +193,16 @@ class Payment(models.Model):
     currency = models.CharField(max_length=3)
     method = models.CharField(max_length=60, blank=True)
     grant = models.OneToOneField(CreditGrant, null=True, on_delete=models.PROTECT, related_name="+")
+    change = models.OneToOneField(PlanChange, null=True, on_delete=models.PROTECT, related_name="payment")
     paid_at = models.DateTimeField()
     period_end = models.DateTimeField(null=True)
     refunded = models.PositiveIntegerField(default=0)
     claimed = models.PositiveIntegerField(default=0)
     taken_back = models.PositiveIntegerField(default=0)
-    moves = models.PositiveSmallIntegerField(
-        default=0
-    )  # how often credits went back or forth: numbers their references
+    moves = models.PositiveSmallIntegerField(default=0)  # how often credits went or came: numbers their references
     dispute = models.CharField(max_length=4, choices=Dispute, default=Dispute.NONE, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    changed_at: "models.DateTimeField[datetime.datetime, datetime.datetime]" = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
@@ -189,6 +220,10 @@ class Payment(models.Model):
                 condition=Q(reason="pack", subscription__isnull=True)
                 | (~Q(reason="pack") & Q(subscription__isnull=False)),
                 name="payment_of_a_plan_has_its_subscription",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason="change", change__isnull=False) | (~Q(reason="change") & Q(change__isnull=True)),
+                name="payment_of_a_change_has_it",
             ),
         ]
         indexes = [models.Index(fields=["workspace", "-paid_at"], name="payment_newest")]

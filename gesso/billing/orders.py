@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from gesso.accounts.models import User, Workspace
-from gesso.billing import fulfilment, registry
+from gesso.billing import looking, registry
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Customer, Order, Subscription
 from gesso.core import catalog
@@ -107,7 +107,6 @@ def look_again(order: Order) -> Order:
     """
     if not order.checkout_id:
         return order
-    till = registry.find(order.gateway)
-    fulfilment.apply(till.name, till.look(protocol.Subject("checkout", order.checkout_id)))
+    looking.look(registry.find(order.gateway), protocol.Subject("checkout", order.checkout_id))
     order.refresh_from_db()
     return order

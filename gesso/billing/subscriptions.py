@@ -8,9 +8,9 @@ import uuid
 from django.conf import settings
 
 from gesso.accounts.models import Workspace
-from gesso.billing import fulfilment, registry
+from gesso.billing import looking, plans, registry
 from gesso.billing.gateways import protocol
-from gesso.billing.models import Customer, Payment, Subscription
+from gesso.billing.models import Customer, Payment, PlanChange, Subscription
 from gesso.core import catalog
 
 
@@ -24,20 +24,25 @@ class NoChange(Exception):
 
 def current(workspace_id: uuid.UUID) -> Subscription | None:
     """Return the workspace's plan that runs, or None."""
-    return Subscription.objects.filter(workspace_id=workspace_id).exclude(state="ended").first()
+    return plans.running(workspace_id)
 
 
 def change(workspace: Workspace, plan_id: str) -> Subscription:
     """Move to another plan: a dearer one now, paid by the difference; a cheaper one from the next month on.
 
     Choosing the plan that one has undoes a change that waits for the next month. Raises NoPlan, NoChange, and
-    protocol.Unavailable or Refused (nothing changed then).
+    protocol.Unavailable or Refused (nothing changed then, as far as we know).
     """
     ours = _mine(workspace)
     plan = catalog.current().plan(plan_id)
     if plan is None or (plan_id == ours.plan and not ours.next_plan):
         raise NoChange("This is the plan that the workspace has." if plan else "There is no such plan.")
     back = plan_id == ours.plan
+    asked = PlanChange.objects.create(
+        subscription=ours, plan=plan.id, name=plan.name, credits=ours.credits if back else plan.credits,
+        amount=ours.amount if back else plan.price, from_name=ours.name, from_credits=ours.credits,
+        from_amount=ours.amount,
+    )  # fmt: skip
     before = (ours.next_plan, ours.next_name, ours.next_credits, ours.next_amount)
     _next(ours, *(("", "", 0, 0) if back else (plan.id, plan.name, plan.credits, plan.price)))
     sale = protocol.Sale(
@@ -47,8 +52,10 @@ def change(workspace: Workspace, plan_id: str) -> Subscription:
     )  # fmt: skip
     try:
         registry.find(ours.gateway).change_plan(ours.external_id, sale, now=not back and plan.price > ours.amount)
-    except (protocol.Unavailable, protocol.Refused):
+    except (protocol.Unavailable, protocol.Refused) as problem:
         _next(ours, *before)
+        if isinstance(problem, protocol.Refused):
+            asked.delete()
         raise
     return look_again(ours)
 
@@ -88,15 +95,14 @@ def refund(payment: Payment, amount: int | None, key: str) -> Payment:
     """
     till = registry.find(payment.gateway)
     till.refund(payment.external_id, amount, key)
-    fulfilment.apply(till.name, till.look(protocol.Subject("payment", payment.external_id)))
+    looking.look(till, protocol.Subject("payment", payment.external_id))
     payment.refresh_from_db()
     return payment
 
 
 def look_again(ours: Subscription) -> Subscription:
     """Ask the gateway how the subscription stands; returns it as it is then. Raises protocol.Unavailable, Refused."""
-    till = registry.find(ours.gateway)
-    fulfilment.apply(till.name, till.look(protocol.Subject("subscription", ours.external_id)))
+    looking.look(registry.find(ours.gateway), protocol.Subject("subscription", ours.external_id))
     ours.refresh_from_db()
     return ours
 

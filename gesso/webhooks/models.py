@@ -3,10 +3,14 @@
 import datetime
 
 from django.db import models
+from django.db.models import Q
 
 
 class WebhookEvent(models.Model):
-    """One verified webhook. `due_at` is when it is to be handled (again); null once it has been, or was given up."""
+    """One verified webhook. `due_at` is when it is to be handled (again); null once it has been, or was given up.
+
+    `handled_at` null without a `due_at` is one that was given up: `failed` says why, and staff are shown it.
+    """
 
     gateway = models.CharField(max_length=8)
     external_id = models.CharField(max_length=255)
@@ -22,7 +26,12 @@ class WebhookEvent(models.Model):
     failed = models.TextField(blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint("gateway", "external_id", name="webhook_event_once")]
+        constraints = [
+            models.UniqueConstraint("gateway", "external_id", name="webhook_event_once"),
+            models.CheckConstraint(
+                condition=Q(due_at__isnull=True) | Q(handled_at__isnull=True), name="webhook_event_ends_once"
+            ),
+        ]
         indexes = [models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="webhook_event_due")]
 
     def __str__(self) -> str:
