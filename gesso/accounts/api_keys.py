@@ -26,7 +26,7 @@ def create(workspace: Workspace, user: User, name: str) -> tuple[ApiKey, str]:
 
 _FIND = """
 SELECT key.id, key.last_used_at IS NULL OR key.last_used_at < now() - %s * interval '1 second' AS stale,
-       workspace.id, workspace.name, workspace.kind, workspace.suspended_at,
+       workspace.id, workspace.name, workspace.kind, workspace.suspended_at, workspace.approval_above,
        person.id, person.email, person.name, member.id, member.role
 FROM accounts_apikey AS key
 JOIN accounts_workspace AS workspace ON workspace.id = key.workspace_id
@@ -60,10 +60,10 @@ def find(secret: str) -> Known | None:
             return None
         if row[1]:
             cursor.execute("UPDATE accounts_apikey SET last_used_at = now() WHERE id = %s", [row[0]])
-    workspace = Workspace.from_db("default", ("id", "name", "kind", "suspended_at"), row[2:6])
-    user = User.from_db("default", ("id", "email", "name"), row[6:9])
+    workspace = Workspace.from_db("default", ("id", "name", "kind", "suspended_at", "approval_above"), row[2:7])
+    user = User.from_db("default", ("id", "email", "name"), row[7:10])
     membership = Membership.from_db(
-        "default", ("id", "workspace_id", "user_id", "role"), (row[9], workspace.id, user.id, row[10])
+        "default", ("id", "workspace_id", "user_id", "role"), (row[10], workspace.id, user.id, row[11])
     )
     membership.workspace, membership.user = workspace, user
     return Known(row[0], workspace, user, membership)

@@ -71,6 +71,7 @@ class Workspace(models.Model):
     suspended_at = models.DateTimeField(null=True)
     concurrent = models.PositiveSmallIntegerField(null=True)  # generations at once that its plan allows; null: no plan
     members_most = models.PositiveIntegerField(null=True)  # members that its plan allows; null: no limit
+    approval_above = models.PositiveIntegerField(null=True)  # a member's request of more credits waits for an admin
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -97,16 +98,53 @@ class Membership(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=6, choices=Role)
+    monthly_cap = models.PositiveIntegerField(null=True)  # credits a calendar month; null: as many as there are
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint("workspace", "user", name="membership_once"),
             models.UniqueConstraint("workspace", condition=models.Q(role="owner"), name="workspace_has_one_owner"),
+            models.CheckConstraint(
+                condition=~models.Q(role="owner") | models.Q(monthly_cap__isnull=True), name="membership_owner_uncapped"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.role}"
+
+
+class TeamInvitation(models.Model):
+    """An open door of a team for one email address. Only the SHA-256 of its token is kept; a new token ends the old."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(max_length=254)  # in lower case
+    role = models.CharField(max_length=6, choices=Membership.Role)
+    digest = models.BinaryField(unique=True)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    sent = models.PositiveSmallIntegerField(default=1)  # tokens made so far
+    created_at: "models.DateTimeField[datetime.datetime, datetime.datetime]" = models.DateTimeField(auto_now_add=True)
+    expires_at: "models.DateTimeField[datetime.datetime, datetime.datetime]" = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "workspace",
+                "email",
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="team_invitation_open_once",
+            ),
+            models.CheckConstraint(condition=~models.Q(role="owner"), name="team_invitation_makes_no_owner"),
+            models.CheckConstraint(
+                condition=models.Q(accepted_at__isnull=True) | models.Q(revoked_at__isnull=True),
+                name="team_invitation_ends_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} to {self.workspace_id}"
 
 
 class ApiKey(models.Model):

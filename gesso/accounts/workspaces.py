@@ -1,6 +1,10 @@
-"""Workspaces and roles: who may do what where. A person always has a personal workspace of their own."""
+"""Workspaces and roles: who may do what where. A person always has a personal workspace of their own.
+
+What changes a team's people is in `teams` and `team_invitations`.
+"""
 
 import uuid
+from collections.abc import Sequence
 from typing import Literal
 
 from allauth.account.models import EmailAddress
@@ -8,10 +12,11 @@ from django.db import transaction
 
 from gesso.accounts.models import Membership, User, Workspace
 
-Deed = Literal["view", "generate", "manage"]
+# manage: people, invitations, allowances, approvals; unasked: generates without anybody's approval; own: hands over.
+Deed = Literal["view", "generate", "manage", "unasked", "own"]
 _DEEDS: dict[str, frozenset[str]] = {
-    Membership.Role.OWNER: frozenset({"view", "generate", "manage"}),
-    Membership.Role.ADMIN: frozenset({"view", "generate", "manage"}),
+    Membership.Role.OWNER: frozenset({"view", "generate", "manage", "unasked", "own"}),
+    Membership.Role.ADMIN: frozenset({"view", "generate", "manage", "unasked"}),
     Membership.Role.MEMBER: frozenset({"view", "generate"}),
     Membership.Role.VIEWER: frozenset({"view"}),
 }
@@ -27,13 +32,22 @@ def open_personal(user: User) -> Workspace:
     return workspace
 
 
+def of(user: User) -> Sequence[Membership]:
+    """Return the person's memberships with their workspaces: the personal one first, teams by name (one query)."""
+    rows = list(Membership.objects.select_related("workspace").filter(user=user))
+    if all(row.workspace.person_id != user.pk for row in rows):
+        rows.append(Membership.objects.select_related("workspace").get(workspace=open_personal(user), user=user))
+    return sorted(rows, key=lambda row: (row.workspace.person_id != user.pk, row.workspace.name.casefold()))
+
+
 def current(user: User, chosen: str | None) -> Membership:
     """Return the person's membership of the chosen workspace if there is one, else of their personal one."""
-    rows = Membership.objects.select_related("workspace").filter(user=user)
-    if chosen and (membership := rows.filter(workspace_id=chosen).first()):
-        return membership
-    personal = rows.filter(workspace__person=user).first()
-    return personal or rows.get(workspace=open_personal(user))
+    return pick(of(user), chosen)
+
+
+def pick(memberships: Sequence[Membership], chosen: str | None) -> Membership:
+    """Return of `of`'s answer the chosen workspace's, or the personal one where that is no longer theirs."""
+    return next((row for row in memberships if str(row.workspace_id) == chosen), memberships[0])
 
 
 def can(membership: Membership, deed: Deed) -> bool:

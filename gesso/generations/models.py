@@ -145,9 +145,7 @@ class Attempt(models.Model):
     raw_error = models.TextField(blank=True)  # what the provider said, for staff only
     request_id = models.CharField(max_length=120, blank=True)
     usage = models.JSONField(default=dict)
-    cost = models.PositiveBigIntegerField(
-        null=True
-    )  # in millionths of a dollar; null: not known
+    cost = models.PositiveBigIntegerField(null=True)  # in millionths of a dollar; null: not known
 
     class Meta:
         constraints = [models.UniqueConstraint("output", "number", name="attempt_number_once")]
@@ -203,6 +201,46 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ApprovalRequest(models.Model):
+    """What a team's member asked for above the team's limit; nothing is held until an admin approves it.
+
+    Its id is that of its first generation, so that the same request sent twice is one. `specs` are the requests as
+    plain values with their references, `total` is what they cost when the member (or last the admin) saw the price.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        APPROVED = "approved"
+        DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    member = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    parent = models.ForeignKey(Generation, null=True, on_delete=models.SET_NULL, related_name="+")
+    specs = models.JSONField()
+    generation_ids = models.JSONField()  # one for each of `specs`, as text
+    total = models.PositiveIntegerField()
+    state = models.CharField(max_length=9, choices=State, default=State.PENDING)
+    reason = models.CharField(max_length=300, blank=True)  # why it was declined
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at: "models.DateTimeField[datetime.datetime, datetime.datetime]" = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state="pending", decided_at__isnull=True)
+                | models.Q(state__in=["approved", "declined", "withdrawn"], decided_at__isnull=False),
+                name="approval_decided_has_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["workspace", "-created_at"], name="approval_newest_first")]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.state}"
 
 
 class Heartbeat(models.Model):

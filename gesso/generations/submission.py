@@ -16,7 +16,7 @@ from gesso.accounts.models import User, Workspace
 from gesso.core import catalog, clock, ids, notices
 from gesso.credits import allowances, ledger
 from gesso.credits.models import CreditHold
-from gesso.generations import alarms, broadcast, pricing, queries, recovery, timeline
+from gesso.generations import alarms, broadcast, member_caps, pricing, queries, recovery, timeline
 from gesso.generations.models import Generation, GenerationReference, IdempotencyKey, Output
 from gesso.generations.spec import BadSpec, GenerationSpec, Mistake
 from gesso.images.models import Image
@@ -74,12 +74,14 @@ def submit(
     generation_ids: Sequence[uuid.UUID] = (),
     idempotency: Idempotency | None = None,
     parent: Generation | None = None,
+    approved: bool = False,
 ) -> list[Generation]:
     """Queue one generation for each of `specs` and hold its price: all of them or none. Returns the rows.
 
     `generation_ids`, when given, are the client's own, one for each spec: the same ids again return the same rows.
+    `approved` says that an admin of the team has agreed to the price (`approvals`).
     Raises BadSpec, Blocked, Suspended, Overloaded, IdempotencyConflict, IdTaken, ledger.InsufficientCredits,
-    ledger.InDebt; nothing has changed then.
+    ledger.InDebt, member_caps.NeedsApproval, member_caps.OverAllowance; nothing has changed then.
     """
     assert specs
     assert len(generation_ids) in {0, len(specs)}
@@ -91,10 +93,10 @@ def submit(
             raise Blocked(verdict.categories)
     try:
         with transaction.atomic():
-            return _submit(workspace, member, specs, numbers, idempotency, parent)
-    except (IntegrityError, ledger.InsufficientCredits, ledger.InDebt):
-        # Twice at once: the other one won, perhaps with the last of the credits. What it made is the answer; if it
-        # made nothing, the fault is a real one.
+            return _submit(workspace, member, specs, numbers, idempotency, parent, approved)
+    except (IntegrityError, ledger.InsufficientCredits, ledger.InDebt, member_caps.OverAllowance):
+        # Twice at once: the other one won, perhaps with the last of the credits or of the allowance. What it made is
+        # the answer; if it made nothing, the fault is a real one.
         if earlier := _earlier(workspace, specs, numbers, idempotency):
             return earlier
         raise
@@ -107,6 +109,7 @@ def _submit(
     numbers: Sequence[uuid.UUID],
     idempotency: Idempotency | None,
     parent: Generation | None,
+    approved: bool,
 ) -> list[Generation]:
     now = clock.now()
     if earlier := _earlier(workspace, specs, numbers, idempotency):
@@ -119,7 +122,11 @@ def _submit(
     allowances.ensure(workspace)
     actor = str(member.pk) if member else ""
     quotes = [pricing.quote(spec) for spec in specs]
+    total = sum(quote.total for quote in quotes)
+    if not approved:
+        member_caps.require_no_approval(workspace, member, total)
     holds = _hold_all(workspace, numbers, quotes, actor)
+    member_caps.require_room(workspace, member, total, now)  # behind the lock on the workspace's credits
     deadline = now + datetime.timedelta(hours=catalog.current().limits.queued_hours)
     generations = [
         Generation(
