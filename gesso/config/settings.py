@@ -56,6 +56,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "gesso.core.networks.middleware",
     "django.middleware.security.SecurityMiddleware",
     "gesso.web.headers.middleware",
     "gesso.web.compression.middleware",

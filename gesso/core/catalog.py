@@ -45,6 +45,16 @@ class CreditRules(_Table):
     owner_grant: Annotated[int, pydantic.Field(ge=0, le=1_000_000)]
 
 
+Domain = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=253)]
+
+
+class FreeUse(_Table):
+    """Limits on daily credits: workspaces of one network and day (0: no limit); mail domains that nobody joins with."""
+
+    per_network: Annotated[int, pydantic.Field(ge=0, le=10_000)]
+    blocked_domains: Annotated[tuple[Domain, ...], pydantic.Field(strict=False)]
+
+
 class Prices(_Table):
     """Credits for one delivered image, by quality."""
 
@@ -180,6 +190,7 @@ class Catalog(_Table):
 
     currency: Annotated[str, pydantic.Field(pattern=r"^[a-z]{3}$")]
     credits: CreditRules
+    free: FreeUse
     prices: Prices
     limits: Limits
     previews: Previews

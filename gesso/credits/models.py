@@ -4,10 +4,13 @@ Invariants live in the database (constraints here, triggers in the migration `gu
 its amount, a hold closes exactly, an entry is never changed. What moves credits is in `ledger`.
 """
 
+import uuid
+
 from django.db import models
 from django.db.models import F, Q
 
-from gesso.accounts.models import Workspace
+from gesso.accounts.models import User, Workspace
+from gesso.core import ids
 
 
 class CreditAccount(models.Model):
@@ -186,3 +189,113 @@ class CreditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount}"
+
+
+class DailyPlace(models.Model):
+    """One personal workspace's daily credits on one day: which mailbox, which network, its how-manieth. By digests.
+
+    `network` and `place` are null where the network doesn't count. Kept for a week (`allowances.forget`).
+    """
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField()
+    mailbox = models.BinaryField()
+    network = models.BinaryField(null=True)
+    place = models.PositiveSmallIntegerField(null=True)  # from 1 to the catalogue's `per_network`
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("day", "workspace", name="daily_once_for_each_workspace"),
+            models.UniqueConstraint("day", "mailbox", name="daily_once_for_each_mailbox"),
+            models.UniqueConstraint("day", "network", "place", name="daily_place_is_taken_once"),
+            models.CheckConstraint(
+                condition=Q(network__isnull=True, place__isnull=True) | Q(network__isnull=False, place__gte=1),
+                name="daily_place_is_of_a_network",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.place or ''}"
+
+
+class PromoCode(models.Model):
+    """A code that gives credits: to a workspace (promo), or to somebody who makes an account with it (invite).
+
+    `digest` is what a code is found by; `shown` is how it is written for people. `uses` counts what is in `PromoUse`
+    and was not given back.
+    """
+
+    class Kind(models.TextChoices):
+        PROMO = "promo", "Promo: credits for a workspace"
+        INVITE = "invite", "Invitation: makes an account"
+
+    id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    kind = models.CharField(max_length=6, choices=Kind)
+    digest = models.BinaryField(unique=True)
+    shown = models.CharField(max_length=48)
+    credits = models.PositiveIntegerField()
+    uses_most = models.PositiveIntegerField()
+    uses = models.PositiveIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True)  # of the code, exclusive; null: until it is ended or used up
+    credits_days = models.PositiveSmallIntegerField(null=True)  # life of the credits; null: promo.CREDITS_DAYS
+    for_new_only = models.BooleanField(default=False)
+    note = models.CharField(max_length=200)
+    made_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(uses_most__gte=1), name="code_has_a_use"),
+            models.CheckConstraint(condition=Q(uses__lte=F("uses_most")), name="code_is_not_used_up_twice"),
+            models.CheckConstraint(condition=Q(credits__gte=1) | Q(kind="invite"), name="code_is_for_something"),
+            models.CheckConstraint(
+                condition=Q(credits_days__isnull=True) | Q(credits_days__gte=1), name="code_credits_last"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+class PromoUse(models.Model):
+    """One use of a code. Of an invitation it is reserved at sign-up, then counted or given back."""
+
+    class State(models.TextChoices):
+        RESERVED = "reserved"
+        COUNTED = "counted"
+        GIVEN_BACK = "given-back"
+
+    code = models.ForeignKey(PromoCode, on_delete=models.PROTECT, related_name="its_uses")
+    workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="promo_uses")
+    user = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="promo_uses")
+    state = models.CharField(max_length=10, choices=State)
+    grant = models.OneToOneField(CreditGrant, null=True, on_delete=models.PROTECT, related_name="promo_use")
+    at = models.DateTimeField()  # of the reservation, then of the count
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("code", "workspace", name="code_once_for_each_workspace"),
+            models.UniqueConstraint("code", "user", name="code_once_for_each_person"),
+            models.CheckConstraint(
+                condition=Q(state="counted") | Q(grant__isnull=True), name="code_grants_when_counted"
+            ),
+        ]
+        indexes = [models.Index(fields=["code", "at"], condition=Q(state="reserved"), name="code_reservations")]
+
+    def __str__(self) -> str:
+        return f"{self.code_id} {self.state}"
+
+
+class CodeGuess(models.Model):
+    """A code that was entered and is not known, by the digest of the person or network that entered it."""
+
+    who = models.BinaryField()
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "code guesses"
+        indexes = [models.Index(fields=["who", "at"], name="code_guesses"), models.Index(fields=["at"])]
+
+    def __str__(self) -> str:
+        return str(self.at)
