@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from gesso.accounts import workspaces
 from gesso.accounts.models import Membership, User, Workspace
-from gesso.core import clock, ids
+from gesso.core import clock
 from gesso.generations import member_caps, pricing, spec, submission
 from gesso.generations.models import ApprovalRequest, Generation
 
@@ -53,32 +53,25 @@ class TooMany(Exception):
     """The member has as many requests waiting as one may have."""
 
 
-def ask(
-    workspace: Workspace,
-    member: User,
-    specs: Sequence[spec.GenerationSpec],
-    *,
-    generation_ids: Sequence[uuid.UUID] = (),
-    parent: Generation | None = None,
-) -> ApprovalRequest:
-    """Let `specs` wait for an admin; the same ids again return the same request.
+def ask(workspace: Workspace, member: User, refused: submission.NeedsApproval) -> ApprovalRequest:
+    """Let what submission.submit refused wait for an admin; the same ids again return the same request.
 
-    Called when submission.submit has raised NeedsApproval, so that all else about them is checked. Raises
-    member_caps.OverAllowance where the allowance has no room already, TooMany, submission.IdTaken.
+    Raises member_caps.OverAllowance where the allowance has no room already, TooMany, submission.IdTaken.
     """
-    numbers = list(generation_ids) or [ids.uuid7() for _ in specs]
+    specs, numbers = refused.specs, refused.numbers
     if earlier := ApprovalRequest.objects.filter(id=numbers[0]).first():
         return _same(earlier, workspace, member, specs)
     waiting = ApprovalRequest.objects.filter(workspace=workspace, member=member, state=State.PENDING)
     if waiting.count() >= WAITING_MOST:
         raise TooMany(f"{WAITING_MOST} of your requests wait for approval. Withdraw some, or wait for an admin.")
-    total, now = _price(specs), clock.now()
-    member_caps.require_room(workspace, member, total, now)
+    now = clock.now()
+    member_caps.require_room(workspace, member, refused.total, now)
     try:
         with transaction.atomic():
             made = ApprovalRequest.objects.create(
-                id=numbers[0], workspace=workspace, member=member, parent=parent, total=total, created_at=now,
+                id=numbers[0], workspace=workspace, member=member, parent=refused.parent, total=refused.total,
                 specs=[_plain(each) for each in specs], generation_ids=[str(number) for number in numbers],
+                created_at=now,
             )  # fmt: skip
     except IntegrityError:  # twice at once
         made = ApprovalRequest.objects.get(id=numbers[0])

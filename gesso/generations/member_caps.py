@@ -50,17 +50,6 @@ class OverAllowance(Exception):
         self.needed, self.left, self.cap = needed, left, cap
 
 
-class NeedsApproval(Exception):
-    """The request's `total` is above what a member of this team may ask for without an admin (`above`), in credits."""
-
-    def __init__(self, total: int, above: int) -> None:
-        super().__init__(
-            f"This needs {total:,} credits. In this team an admin approves requests above {above:,}. "
-            "Ask for less, or ask for approval in the studio."
-        )
-        self.total, self.above = total, above
-
-
 @dataclasses.dataclass(frozen=True)
 class Allowance:
     """What a member has spent in this month, and may spend in it (`cap` None: as much as there is), in credits."""
@@ -92,14 +81,13 @@ def allowance(membership: Membership) -> Allowance:
     return Allowance(spent_by_all(membership.workspace).get(membership.user_id, 0), membership.monthly_cap)
 
 
-def require_no_approval(workspace: Workspace, member: User | None, total: int) -> None:
-    """Raise NeedsApproval where `total` credits are above the team's limit and the member is no admin of it."""
+def asks_above(workspace: Workspace, member: User | None, total: int) -> int | None:
+    """Return the team's limit where `total` credits are above it and the member has to ask an admin, else None."""
     above = workspace.approval_above if workspace.kind == Workspace.Kind.TEAM else None
     if member is None or above is None or total <= above:
-        return
+        return None
     ours = Membership.objects.filter(workspace=workspace, user=member).first()
-    if ours is None or not workspaces.can(ours, "unasked"):
-        raise NeedsApproval(total, above)
+    return None if ours and workspaces.can(ours, "unasked") else above
 
 
 def require_room(workspace: Workspace, member: User | None, total: int, now: datetime.datetime) -> None:

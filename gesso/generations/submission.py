@@ -58,6 +58,25 @@ class Overloaded(Exception):
         self.retry_after = retry_after
 
 
+class NeedsApproval(Exception):
+    """The `total` is above what this member may ask for without an admin. `approvals.ask` lets exactly this wait."""
+
+    def __init__(
+        self,
+        total: int,
+        above: int,
+        specs: Sequence[GenerationSpec],
+        numbers: Sequence[uuid.UUID],
+        parent: Generation | None,
+    ) -> None:
+        super().__init__(
+            f"This needs {total:,} credits. In this team an admin approves what needs more than {above:,}. "
+            "Ask for less, or ask for it in the studio."
+        )
+        self.total, self.above = total, above
+        self.specs, self.numbers, self.parent = specs, numbers, parent
+
+
 @dataclasses.dataclass(frozen=True)
 class Idempotency:
     """A client's key and the SHA-256 of what it sent with it."""
@@ -81,7 +100,7 @@ def submit(
     `generation_ids`, when given, are the client's own, one for each spec: the same ids again return the same rows.
     `approved` says that an admin of the team has agreed to the price (`approvals`).
     Raises BadSpec, Blocked, Suspended, Overloaded, IdempotencyConflict, IdTaken, ledger.InsufficientCredits,
-    ledger.InDebt, member_caps.NeedsApproval, member_caps.OverAllowance; nothing has changed then.
+    ledger.InDebt, NeedsApproval, member_caps.OverAllowance; nothing has changed then.
     """
     assert specs
     assert len(generation_ids) in {0, len(specs)}
@@ -123,8 +142,8 @@ def _submit(
     actor = str(member.pk) if member else ""
     quotes = [pricing.quote(spec) for spec in specs]
     total = sum(quote.total for quote in quotes)
-    if not approved:
-        member_caps.require_no_approval(workspace, member, total)
+    if not approved and (above := member_caps.asks_above(workspace, member, total)) is not None:
+        raise NeedsApproval(total, above, specs, numbers, parent)
     holds = _hold_all(workspace, numbers, quotes, actor)
     member_caps.require_room(workspace, member, total, now)  # behind the lock on the workspace's credits
     deadline = now + datetime.timedelta(hours=catalog.current().limits.queued_hours)

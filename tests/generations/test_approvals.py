@@ -25,10 +25,13 @@ def us() -> crew.Crew:
 
 
 def ask(us: crew.Crew, prompt: str = "Pears", **settings) -> ApprovalRequest:
-    wanted = [world.wanted(prompt, quality="high", **settings)]
-    with pytest.raises(member_caps.NeedsApproval):
-        submission.submit(us.fresh(), us.user("member"), wanted)
-    return approvals.ask(us.fresh(), us.user("member"), wanted)
+    return ask_for(us, [world.wanted(prompt, quality="high", **settings)])
+
+
+def ask_for(us: crew.Crew, wanted: list[spec.GenerationSpec], **more) -> ApprovalRequest:
+    with pytest.raises(submission.NeedsApproval) as refused:
+        submission.submit(us.fresh(), us.user("member"), wanted, **more)
+    return approvals.ask(us.fresh(), us.user("member"), refused.value)
 
 
 def balance(us: crew.Crew) -> tuple[int, int]:
@@ -56,8 +59,8 @@ def test_what_is_approved_is_submitted_as_its_member(us):
 def test_several_shapes_are_one_request(us):
     wanted = [world.wanted("Pears", quality="high", aspect_ratio=ratio) for ratio in ("1:1", "4:5")]
     numbers = [ids.uuid7(), ids.uuid7()]
-    row = approvals.ask(us.fresh(), us.user("member"), wanted, generation_ids=numbers)
-    assert approvals.ask(us.fresh(), us.user("member"), wanted, generation_ids=numbers).id == row.id
+    row = ask_for(us, wanted, generation_ids=numbers)
+    assert ask_for(us, wanted, generation_ids=numbers).id == row.id
     assert ApprovalRequest.objects.count() == 1
     made = approvals.approve(us.membership("owner"), row.id, seen=32)
     assert [each.id for each in made] == numbers
@@ -142,7 +145,7 @@ def test_the_allowance_holds_for_what_is_approved_too(us):
         approvals.approve(us.membership("admin"), row.id, seen=16)
     assert (state(row), balance(us)) == ("pending", (200, 0))
     with pytest.raises(member_caps.OverAllowance):
-        approvals.ask(us.fresh(), us.user("member"), [world.wanted(quality="high")])
+        ask(us)
     teams.allow(us.membership("owner"), us.membership("member").id, 16)
     approvals.approve(us.membership("admin"), row.id, seen=16)
     assert state(row) == "approved"
@@ -173,16 +176,18 @@ def test_who_may_no_longer_generate_gets_nothing_approved(us, how):
 def test_an_id_of_somebody_else_is_taken(us):
     row = ask(us)
     with pytest.raises(submission.IdTaken):
-        approvals.ask(us.fresh(), us.user("member"), [world.wanted("Plums", quality="high")], generation_ids=[row.id])
+        ask_for(us, [world.wanted("Plums", quality="high")], generation_ids=[row.id])
+    us.people["member"] = world.person()
+    Membership.objects.create(workspace=us.workspace, user=us.user("member"), role="member")
     with pytest.raises(submission.IdTaken):
-        approvals.ask(us.fresh(), us.user("admin"), [world.wanted("Pears", quality="high")], generation_ids=[row.id])
+        ask_for(us, [world.wanted("Pears", quality="high")], generation_ids=[row.id])
 
 
 def test_a_member_has_so_many_waiting_at_most(us, monkeypatch):
     monkeypatch.setattr(approvals, "WAITING_MOST", 1)
     row = ask(us)
     with pytest.raises(approvals.TooMany):
-        approvals.ask(us.fresh(), us.user("member"), [world.wanted(quality="high")])
+        ask(us)
     approvals.withdraw(us.membership("member"), row.id)
     assert ask(us)
 
@@ -190,11 +195,11 @@ def test_a_member_has_so_many_waiting_at_most(us, monkeypatch):
 def test_a_retry_above_the_limit_keeps_its_parent(us):
     first = submission.submit(us.fresh(), us.user("admin"), [world.wanted(quality="high", count=4)])[0]
     lifecycle.cancel(us.workspace, first.id, us.user("admin"))
-    with pytest.raises(member_caps.NeedsApproval):
+    with pytest.raises(submission.NeedsApproval) as refused:
         lifecycle.retry(us.fresh(), us.user("member"), first.id)
-    row = approvals.ask(us.fresh(), us.user("member"), [world.wanted(quality="high")], parent=first)
-    [made] = approvals.approve(us.membership("admin"), row.id, seen=16)
-    assert made.parent == first
+    row = approvals.ask(us.fresh(), us.user("member"), refused.value)
+    [made] = approvals.approve(us.membership("admin"), row.id, seen=64)
+    assert (made.parent, made.count) == (first, 4)
 
 
 def test_a_model_that_is_gone_leaves_it_waiting(us):

@@ -118,10 +118,10 @@ def test_above_the_limit_a_member_asks_first(role, asks):
     teams.ask_above(us.membership("owner"), 16)
     assert submit(us, role, quality="high").price == 16
     if asks:
-        with pytest.raises(member_caps.NeedsApproval) as needs:
+        with pytest.raises(submission.NeedsApproval) as needs:
             submit(us, role, quality="high", count=2)
         assert (needs.value.total, needs.value.above) == (32, 16)
-        with pytest.raises(member_caps.NeedsApproval):  # the total counts, not each shape
+        with pytest.raises(submission.NeedsApproval):  # the total counts, not each shape
             submission.submit(us.fresh(), us.user(role), [world.wanted(quality="high")] * 2)
         assert queries.balance(us.workspace.id).held == 16
     assert bool(submit(us, role, quality="high", count=2, approved=asks))
