@@ -19,6 +19,7 @@ from gesso.accounts import workspaces
 from gesso.accounts.models import User, Workspace
 from gesso.web import access
 from gesso.web import credits as credit_pages
+from gesso.web.money import offers
 
 THEMES = (("light", "sun", "Light"), ("dark", "moon", "Dark"), ("auto", "auto", "Same as this device"))
 PLACES = (("/studio", "create", "Create"), ("/library", "library", "Library"), ("/credits", "credits", "Credits"))
@@ -28,7 +29,8 @@ SETTINGS = (
     ("/accounts/sessions/", "history", "Sessions"), ("/settings/keys", "key", "API keys"),
 )  # fmt: skip
 FOR_STAFF = (("/settings/people", "users", "People"),)
-BELONGS = {"/images": "/library", "/generations": "/studio"}  # pages without a place of their own
+# Pages without a place of their own.
+BELONGS = {"/images": "/library", "/generations": "/studio", "/test-checkout": "/credits"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Frame:
     sign_out: str
     workspace: str
     person: str
+    sold_here: bool
     email: str
     initials: str
 
@@ -91,6 +94,7 @@ def around(request: HttpRequest) -> Frame | None:
         sign_out=reverse("account_logout"),
         workspace=_workspace(request, user).name,
         person=person,
+        sold_here=offers.sold_here(),
         email=user.email,
         initials=_initials(person),
     )
@@ -98,6 +102,8 @@ def around(request: HttpRequest) -> Frame | None:
 
 def _account_links(user: User) -> list[Place]:
     links = [Place("/settings", "sliders", "Settings")]
+    if offers.sold_here():
+        links.append(Place("/credits/buy", "card", "Buy credits"))
     if user.is_staff:
         links.append(Place("/staff/", "server", "Staff console"))
     if settings.GESSO.support_email:

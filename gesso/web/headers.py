@@ -12,6 +12,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from gesso.billing import registry
+
 SENSORS = (
     "accelerometer",
     "camera",
@@ -53,6 +55,7 @@ def policy() -> str:
     """Return the Content-Security-Policy of our pages on this install."""
     ours = settings.GESSO
     hosts = [host for name, host in SIGN_IN_HOSTS.items() if getattr(ours, name)]
+    tills = sorted({origin for till in registry.configured().values() for origin in till.page_origins})
     directives = {
         "default-src": ["'none'"],
         "script-src": ["'self'"],
@@ -61,7 +64,7 @@ def policy() -> str:
         "connect-src": ["'self'"],
         "font-src": ["'self'"],
         "manifest-src": ["'self'"],
-        "form-action": ["'self'", *hosts],  # browsers apply it to the redirect after the form, too
+        "form-action": ["'self'", *hosts, *tills],  # browsers apply it to the redirect after the form, too
         "frame-ancestors": ["'none'"],
         "base-uri": ["'none'"],
         "object-src": ["'none'"],

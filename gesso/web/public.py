@@ -17,11 +17,12 @@ from django.views.decorators.http import require_safe
 
 from gesso.core import catalog
 from gesso.web import wording
+from gesso.web.money import offers
 
 PAGES = ("/", "/pricing")
 PRIVATE = (
     "/studio", "/library", "/trash", "/images/", "/generations/", "/credits", "/settings", "/accounts/", "/owner/",
-    "/staff/", "/events", "/api/", "/v1/",
+    "/test-checkout/", "/staff/", "/events", "/api/", "/v1/",
 )  # fmt: skip
 KEPT_SECONDS = 300
 
@@ -63,11 +64,15 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 @public
 def pricing(request: HttpRequest) -> HttpResponse:
-    """What an image costs, by quality and model, and what is free each day."""
+    """What credits cost where they are sold, what an image costs by quality and model, and what is free each day."""
     table = catalog.current()
     rows = [_row(model, table.prices) for model in catalog.usable_models()]
     qualities = [("Low", table.prices.low), ("Medium", table.prices.medium), ("High", table.prices.high)]
-    context = {"rows": rows, "qualities": [(name, wording.plural(price, "credit")) for name, price in qualities]}
+    context = {
+        "rows": rows,
+        "qualities": [(name, wording.plural(price, "credit")) for name, price in qualities],
+        "shelf": offers.shelf() if offers.sold_here() else None,
+    }
     return render(request, "public/pricing.html", _shared("/pricing") | context)
 
 

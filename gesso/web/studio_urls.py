@@ -1,8 +1,7 @@
-"""Addresses of the studio, a generation, its stream, and credits."""
+"""Addresses of the studio, a generation and its stream."""
 
 from django.urls import path
 
-from gesso.web import credits as credit_pages
 from gesso.web import references, scripts, stream, studio, timeline
 
 urlpatterns = [
@@ -16,6 +15,4 @@ urlpatterns = [
     path("generations/<uuid:generation_id>/retry", studio.retry, name="generation-retry"),
     path("events", stream.events, name="events"),
     path("scripts/<slug:name>-<slug:digest>.js", scripts.serve, name="scripts"),
-    path("credits", credit_pages.page, name="credits"),
-    path("credits/balance", credit_pages.balance_fragment, name="credits-balance"),
 ]

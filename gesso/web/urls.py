@@ -1,4 +1,4 @@
-"""Every address of the pages: the public ones, the studio's, the library's, the account's."""
+"""Every address of the pages: the public ones, the studio's, the library's, those of money, the account's."""
 
 from django.urls import include, path
 
@@ -20,5 +20,6 @@ urlpatterns = [
     path("images/<uuid:image_id>/restore", library.restore, name="image-restore"),
     path("generations/<uuid:generation_id>/previews/<int:index>", files.preview, name="preview"),
     path("", include("gesso.web.studio_urls")),
+    path("", include("gesso.web.money.urls")),
     path("", include("gesso.web.account.urls")),
 ]

@@ -1,4 +1,4 @@
-"""Small words that several pages share: counts, moments, first words. Plain strings in, plain strings out.
+"""Small words that several pages share: counts, moments, money, first words. Plain strings in, plain strings out.
 
 Pages say a moment in the instance's timezone; `clocks.js` says it again in the reader's own. What a card, a timeline
 or a statement says is with them.
@@ -6,11 +6,17 @@ or a statement says is with them.
 
 import dataclasses
 import datetime
+from typing import Literal
 
 from django.utils import timezone
 
 FIRST_WORDS = 80
 TIMES = "×"  # noqa: RUF001 (the sign between sizes and prices, on purpose)
+SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "inr": "₹", "krw": "₩", "ils": "₪", "vnd": "₫", "ngn": "₦"}
+# How many digits of a currency's smallest unit stand after the point, where these are not two (ISO 4217).
+DIGITS = dict.fromkeys(
+    ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"), 0
+) | dict.fromkeys(("bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"), 3)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -25,6 +31,29 @@ class Moment:
 def plural(number: int, word: str) -> str:
     """Return `1 credit`, `4 credits`, `1,000 credits`."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def money(amount: int, currency: str) -> str:
+    """Return `$8`, `$14.50`, `€1,200`, `¥500`, `CHF 35`; `amount` is in the currency's smallest unit."""
+    figure = decimal(amount, currency, ",")
+    whole, _, rest = figure.partition(".")
+    figure = whole if not rest.strip("0") else figure
+    sign = SIGNS.get(currency)
+    return f"{sign}{figure}" if sign else f"{currency.upper()} {figure}"
+
+
+def decimal(amount: int, currency: str, grouped: Literal["", ","] = "") -> str:
+    """Return `8.00`, `500`: an amount as a spreadsheet reads it, exact to the last digit."""
+    digits = DIGITS.get(currency, 2)
+    whole, rest = divmod(amount, 10**digits)
+    figure = f"{whole:{grouped}}"
+    return f"{figure}.{rest:0{digits}}" if digits else figure
+
+
+def date(at: datetime.datetime) -> str:
+    """Return `21 May 2026`, in the instance's timezone."""
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%B %Y}"
 
 
 def moment(at: datetime.datetime, now: datetime.datetime) -> Moment:
