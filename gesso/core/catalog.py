@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from gesso.core import costs as provider_costs
+
 SHIPPED = pathlib.Path(__file__).with_name("catalog.toml")
 ROWS = ("models", "packs", "plans")  # lists whose rows have an id; a row of the operator's replaces the one with its id
 COUNTS = (1, 2, 4)  # outputs of one generation that the studio offers
@@ -108,11 +110,15 @@ Id = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
 class Billing(_Table):
-    """How credits are sold: what is said about tax, how long plan credits outlive their month, the test checkout."""
+    """How credits are sold: what is said about tax, how long plan credits outlive their month, the test checkout.
+
+    `usd_rate` is what a dollar is worth in the catalogue's currency, in millionths; needed for margins in another one.
+    """
 
     tax_note: Annotated[str, pydantic.Field(max_length=300)]
     grace_hours: Annotated[int, pydantic.Field(ge=0, le=24 * 14)]
     test_checkout: Literal["auto", "on", "off"]
+    usd_rate: provider_costs.Millionths | None = None
 
 
 class Pack(_Table):
@@ -200,6 +206,7 @@ class Catalog(_Table):
     packs: Annotated[tuple[Pack, ...], pydantic.Field(strict=False)]
     plans: Annotated[tuple[Plan, ...], pydantic.Field(strict=False)]
     models: Annotated[tuple[Model, ...], pydantic.Field(min_length=1, strict=False)]
+    costs: dict[Id, provider_costs.Costs] = {}
 
     @pydantic.field_validator("packs", "plans", "models")
     @classmethod
@@ -212,6 +219,11 @@ class Catalog(_Table):
     def pack(self, pack_id: str) -> Pack | None:
         """Return the pack of this id, or None."""
         return next((pack for pack in self.packs if pack.id == pack_id), None)
+
+    @property
+    def usd_rate(self) -> int | None:
+        """What a dollar is worth in the catalogue's currency, in millionths; None when nobody has said."""
+        return provider_costs.MILLION if self.currency == "usd" else self.billing.usd_rate
 
     def plan(self, plan_id: str) -> Plan | None:
         """Return the plan of this id, or None."""

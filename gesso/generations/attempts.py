@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from gesso.core import clock, ids
-from gesso.generations import broadcast, leasing, timeline
+from gesso.generations import broadcast, costs, leasing, timeline
 from gesso.generations.models import Attempt, Generation, Output, Watch
 from gesso.images.models import Image
 from gesso.providers import protocol
@@ -75,7 +75,7 @@ _BEGIN = """
 UPDATE generations_generation
 SET state = 'running', started_at = now(), moderated_at = now(), deadline_at = now() + %s * interval '1 second'
 WHERE id = %s AND lease_epoch = %s AND state IN ('queued', 'running')
-RETURNING workspace_id, provider, model, now(), EXISTS (
+RETURNING workspace_id, provider, model, quality, width, height, now(), EXISTS (
     SELECT FROM generations_watch AS watch
     WHERE watch.workspace_id = generations_generation.workspace_id AND watch.until > now()
 )
@@ -86,7 +86,8 @@ UPDATE generations_output SET state = 'delivered', image_id = %s, ended_at = sta
 WHERE generation_id = %s AND index = %s AND state = 'open'
 """
 _FINISH = """
-UPDATE generations_attempt SET state = 'finished', ended_at = statement_timestamp(), usage = %s, request_id = %s
+UPDATE generations_attempt
+SET state = 'finished', ended_at = statement_timestamp(), usage = %s, cost = %s, request_id = %s
 WHERE id = %s
 """
 
@@ -102,10 +103,12 @@ def begin(generation_id: uuid.UUID, epoch: int, *, seconds: int) -> tuple[list[S
         row = cursor.fetchone()
         if row is None:
             raise leasing.Stale(str(generation_id))
-        workspace_id, provider, model, now, watched = row
+        workspace_id, provider, model, quality, width, height, now, watched = row
         cursor.execute(_OPEN, [generation_id])
         outputs: list[tuple[int, int]] = cursor.fetchall()
-    generation = Generation(id=generation_id, provider=provider)
+    generation = Generation(
+        id=generation_id, provider=provider, model=model, quality=quality, width=width, height=height
+    )
     attempts = [_new(generation, Output(id=number, index=index), 1, epoch, now) for number, index in outputs]
     Attempt.objects.bulk_create(attempts)
     timeline.record(generation_id, "running", epoch=epoch, provider=provider, model=model)
@@ -176,6 +179,7 @@ def failed(
         state=Attempt.State.UNKNOWN if unknown else Attempt.State.FAILED,
         ended_at=now, sender_died=sender_died, failure_kind=failure.kind, failure_code=failure.code[:80],
         raw_error=failure.raw, request_id=failure.request_id[:120],
+        cost=costs.of_failure(generation, worked=failure.kind in COSTLY),
         retry_at=now + datetime.timedelta(seconds=pause) if again else None,
     )  # fmt: skip
     timeline.record(
@@ -206,6 +210,7 @@ def withheld(
         state=Attempt.State.FINISHED,
         ended_at=Now(),
         usage=picture.usage,
+        cost=costs.of_answer(generation, picture.usage),
         failure_code=",".join(categories)[:80],
     )
     _fail_output(generation, step.index, "output_withheld", epoch)
@@ -235,7 +240,8 @@ def delivered(
     with connection.cursor() as cursor:
         cursor.execute(_DELIVER, [image.id, generation_id, step.index])
         assert cursor.rowcount == 1, "an open output under our own lease"
-        finished: list[Any] = [Jsonb(picture.usage), request_id[:120], step.attempt.id]
+        cost = costs.of_answer(generation, picture.usage)
+        finished: list[Any] = [Jsonb(picture.usage), cost, request_id[:120], step.attempt.id]
         cursor.execute(_FINISH, finished)
     timeline.record(generation_id, "delivered", epoch=epoch, index=step.index, image=str(image.id))
     broadcast.announce_generations(generation.workspace_id, [generation_id])
@@ -253,4 +259,5 @@ def _new(generation: Generation, output: Output, number: int, epoch: int, now: d
     return Attempt(
         id=ids.uuid7(), output=output, number=number, state=Attempt.State.SENDING, provider=generation.provider,
         epoch=epoch, sent_at=now, spool_key=spool_key(generation.id, output.index, number),
+        cost=costs.expected(generation),
     )  # fmt: skip

@@ -101,3 +101,35 @@ def test_a_mistake_is_one_sentence_that_names_its_place(load, text, sentence):
         load(text)
     assert any(said.startswith(sentence) for said in mistake.value.mistakes), mistake.value.mistakes
     assert all(said.endswith(".") and "\n" not in said for said in mistake.value.mistakes)
+
+
+def test_an_operator_says_what_providers_charge(load):
+    said = load('[costs."gpt-image-2"]\ntokens = { text_in = "4", image_in = "7", image_out = "20.5" }\n')
+    shipped = catalog.load(None)
+    assert said.costs["gpt-image-2"].tokens.image_out == 20_500_000
+    assert said.costs["gpt-image-2"].images == shipped.costs["gpt-image-2"].images
+    own = load('[costs.own.images.any]\nlow = "0.001"\n' + MODEL)
+    assert own.costs["own"].of_image("low", 512, 512) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('[costs.own.images."1:1"]\nlow = "1"', "costs.own.images: '1:1' is not a size such as 1024x1024"),
+        ("[costs.own.images.any]\nlow = 0.04", 'costs.own.images.any.low: must be a string such as "5" or "0.04"'),
+        ('[costs.own.images.any]\nbest = "1"', "costs.own.images.any.best is not a setting of the catalogue."),
+        ('[costs.own]\ntokens = { text_in = "5" }', "costs.own.tokens.image_in is missing."),
+        ('[billing]\nusd_rate = "dear"', 'billing.usd_rate: must be a string such as "5" or "0.04"'),
+    ],
+)
+def test_a_mistaken_cost_is_one_sentence(load, text, sentence):
+    with pytest.raises(catalog.BadCatalog) as caught:
+        load(text)
+    assert sentence in str(caught.value)
+
+
+def test_a_dollar_is_worth_what_the_operator_says(load):
+    assert catalog.load(None).usd_rate == 1_000_000
+    assert load('currency = "eur"').usd_rate is None
+    assert load('currency = "eur"\n[billing]\nusd_rate = "0.86"').usd_rate == 860_000
+    assert load('[billing]\nusd_rate = "2"').usd_rate == 1_000_000  # of dollars in dollars
