@@ -4,9 +4,9 @@ import functools
 
 from django.conf import settings
 
-from gesso.billing import test_shelf
-from gesso.billing.gateways import protocol, testing
-from gesso.core import catalog
+from gesso.billing import creem_book, test_shelf
+from gesso.billing.gateways import creem, protocol, testing
+from gesso.core import catalog, env
 
 TEST = "test"
 
@@ -15,6 +15,12 @@ TEST = "test"
 def configured() -> dict[str, protocol.Gateway]:
     """Return the gateways that can be bought through, by name, the default first; none: credits are not sold here."""
     found: dict[str, protocol.Gateway] = {}
+    if keys := settings.GESSO.stripe:
+        from gesso.billing.gateways import stripe  # its client takes a quarter of a second to load
+
+        found[stripe.Stripe.name] = stripe.Stripe(keys.api_key, keys.webhook_secret, keys.base_url)
+    if keys := settings.GESSO.creem:
+        found[creem_book.GATEWAY] = _creem(keys)
     if not found and _test_checkout():
         found[TEST] = test_gateway()
     return found
@@ -26,6 +32,12 @@ def find(name: str) -> protocol.Gateway:
     if till is None:
         raise protocol.Refused(f"{name} is not configured here any more.")
     return till
+
+
+def _creem(keys: env.GatewayKeys) -> creem.Creem:
+    table = catalog.current()
+    products = {row.creem_product: row.id for row in table.packs} | {row.creem_product: row.id for row in table.plans}
+    return creem.Creem(keys.api_key, keys.webhook_secret, keys.base_url, products=products, book=creem_book.Book())
 
 
 def _test_checkout() -> bool:

@@ -5,6 +5,7 @@ these clients; redirects are off, cookies are not kept, and the proxies of the e
 """
 
 import math
+import time
 
 import httpcore2
 import httpx2
@@ -26,6 +27,31 @@ def client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> ht
         timeout=httpx2.Timeout(read_seconds, connect=5.0, pool=None),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
     )
+
+
+def blocking_client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> httpx2.Client:
+    """Return the same for code that waits in a thread; read its answers with `read_bounded`."""
+    return httpx2.Client(
+        base_url=base_url,
+        headers=headers,
+        follow_redirects=False,
+        timeout=httpx2.Timeout(read_seconds, connect=5.0, pool=None),
+    )
+
+
+class TooMuch(Exception):
+    """An answer was larger, or took longer, than anything that was asked for."""
+
+
+def read_bounded(answer: httpx2.Response, *, most: int, seconds: float) -> bytes:
+    """Return the body of a streamed answer, of `most` bytes decoded and within `seconds`. Raises TooMuch."""
+    body = bytearray()
+    until = time.monotonic() + seconds
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > most or time.monotonic() > until:
+            raise TooMuch(f"more than {most:,} bytes or {seconds:g} seconds")
+    return bytes(body)
 
 
 def retry_seconds(text: str | None) -> float | None:
