@@ -131,3 +131,10 @@ def test_the_theme_is_kept_and_written_by_the_server(browser):
 )
 def test_every_size_has_a_shape(size, shape):
     assert pictures.shape(*size) == shape
+
+
+def test_the_price_list_is_the_catalogues():
+    page = Client().get("/pricing").content.decode()
+    for words in ("Plans and packs", "Studio", "$14", "400 credits a month", "Team", "$42", "1,000 credits", "$35",
+                  "250 Medium or 62 High images", "Prices are without tax."):  # fmt: skip
+        assert words in page
