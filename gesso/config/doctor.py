@@ -1,4 +1,4 @@
-"""`gesso doctor`: proves the invariants of credits, generations and images on a running or stopped install.
+"""`gesso doctor`: proves the invariants of credits, money, generations and images on a running or stopped install.
 
 Everything is read in one snapshot of the database, so that work in hand is seen whole: what a transaction changes
 together is never seen half done. Nothing is repaired. What each invariant means is beside its proof in the rooms; those
@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 import orjson
 from django.db import connection, transaction
 
+from gesso.billing import proof as money
 from gesso.core import clock
 from gesso.core.violations import Violation
 from gesso.credits import proof as books
 from gesso.generations import proof as work
 from gesso.generations import recovery
 from gesso.images import proof as pictures
+from gesso.webhooks import proof as webhooks
 
 SHOWN = 50  # violations of one invariant that are printed; the JSON document has them all
 WIDTH = 100
@@ -90,6 +92,10 @@ INVARIANTS = (
     Invariant(
         "I-13", "Timelines have no gaps, and a line for each image delivered or withdrawn.",
         work.timelines_are_whole, "timeline lines", "generations_generationevent",
+    ),
+    Invariant(
+        "I-15", "Each event of a gateway counts once, each paid order brought its credits once, refunds took theirs.",
+        lambda: [*money.paid_once(), *webhooks.heard_once()], "payments", "billing_payment",
     ),
     Invariant(
         "I-17", "What is in hand will be looked at again; no job works on what ended long ago.",

@@ -19,7 +19,7 @@ from tests import instance, world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PROMISED = ["I-1", "I-2", "I-3", "I-4", "I-5", "I-6", "I-7", "I-9", "I-10", "I-12", "I-13", "I-17"]
+PROMISED = ["I-1", "I-2", "I-3", "I-4", "I-5", "I-6", "I-7", "I-9", "I-10", "I-12", "I-13", "I-15", "I-17"]
 AVAILABLE = "credits_creditgrant_available_check"
 
 
@@ -134,6 +134,7 @@ BROKEN = {
         "UPDATE generations_generationevent SET kind = 'running' WHERE kind = 'failed'",
     ),
     "a line": ("I-13", "UPDATE generations_generationevent SET sequence = sequence + 7 WHERE kind = 'succeeded'"),
+    "a grant that nobody paid": ("I-15", "UPDATE credits_creditgrant SET reference = 'payment:stripe:none'"),
     "an alarm": (
         "I-17",
         "UPDATE generations_generation SET created_at = now() - interval '1 hour', wake_at = NULL WHERE state = 'queued'",
@@ -173,13 +174,13 @@ def test_a_sound_install_has_nothing_to_show(made, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if line.startswith("I-")] == PROMISED
     assert all(line.split()[1] == "holds" for line in lines if line.startswith("I-"))
-    assert lines[-1] == "All 12 hold."
+    assert lines[-1] == "All 13 hold."
 
 
 def test_an_empty_install_is_sound_and_says_that_nobody_works(store, capsys):
     assert doctor.run(json=False) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
-        "All 12 hold.",
+        "All 13 hold.",
         "No worker is running now: what waits, waits for one.",
     ]
 
@@ -192,7 +193,7 @@ def test_each_violation_has_a_line_of_its_own(made, capsys):
     (line,) = [number for number, text in enumerate(lines) if text.startswith("I-4 ")]
     assert "1 wrong" in lines[line]
     assert any(text.startswith(f"        generation {waiting.id}: it is queued since") for text in lines[line:])
-    assert "1 of 12 do not hold." in lines
+    assert "1 of 13 do not hold." in lines
 
 
 def test_the_document_says_what_was_checked(made, capsys):
@@ -242,7 +243,7 @@ def test_it_proves_an_install_that_is_running_and_one_that_is_not(place_for_data
                 assert (done.returncode, json.loads(done.stdout)["ok"]) == (0, True), done.stdout
         assert [answer.result() for answer in asked] == [200] * 6
         lines = studio.run("doctor").stdout.splitlines()
-        assert lines[-1] == "All 12 hold."
+        assert lines[-1] == "All 13 hold."
         assert studio.stop() == 0
         done = studio.run("doctor", "--json")
         document = json.loads(done.stdout)
