@@ -12,7 +12,7 @@ import structlog
 from django.db import connection, transaction
 
 from gesso.core import clock
-from gesso.credits import allowances, ledger
+from gesso.credits import allowances, codes, ledger
 from gesso.generations import alarms, spool
 from gesso.generations.models import Heartbeat, IdempotencyKey
 
@@ -91,6 +91,7 @@ def tidy() -> None:
         IdempotencyKey.objects.filter(created_at__lt=clock.now() - datetime.timedelta(hours=24)).delete()
     ledger.expire_due(None)
     allowances.forget()
+    codes.forget()
     spool.clear_ended()
 
 

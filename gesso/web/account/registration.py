@@ -1,23 +1,57 @@
-"""How allauth behaves here: who may register, how mail leaves, which messages are worth saying."""
+"""How allauth behaves here: who may register, how mail leaves, which messages are worth saying.
+
+`open` lets anybody make an account, `invite` whoever has an invitation code, `closed` nobody; a one-time link from staff
+lets its person in, whatever is set. The sign-up form is in `signing_up`.
+"""
 
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django import forms
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
-from gesso.accounts import mail
+from gesso.accounts import mail, mailboxes
+from gesso.accounts.models import User
+from gesso.core import catalog
+from gesso.credits import invites
 
 # The page that follows says these by itself.
 UNSAID = {f"account/messages/{name}.txt" for name in ("logged_in", "logged_out", "login_code_sent")}
+BLOCKED = "Addresses of this mail provider can't be used here. Use another address."
+BY_LINK = "none"  # how `entering` says that a one-time link has proved the address already
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """Gesso's answers to allauth's questions."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 (allauth's signature)
-        """Whether anybody may make an account; otherwise people come by invitation, or not at all."""
-        return settings.GESSO.registration == "open"
+        """Whether there is a sign-up page. By invitation, it asks for a code, where there ever was one."""
+        registration = settings.GESSO.registration
+        return registration == "open" or (registration == "invite" and invites.exist())
+
+    def clean_email(self, email: str) -> str:
+        """Refuse the mail domains that the catalogue blocks."""
+        if mailboxes.is_blocked(email, catalog.current().free.blocked_domains):
+            raise forms.ValidationError(BLOCKED, code="email_blocked")
+        return email
+
+    def pre_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse | None:
+        """Stop somebody whose invitation has meanwhile gone to another."""
+        if response := super().pre_login(request, user, **how):
+            stopped: HttpResponse = response
+            return stopped
+        if how["email_verification"] == BY_LINK or _admits(user):
+            return None
+        return render(request, "account/invitation_gone.html", status=403)
+
+    def post_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse:
+        """Count the invitation of somebody who has come in, which takes a proved address."""
+        invites.arrived(user)
+        response: HttpResponse = super().post_login(request, user, **how)
+        return response
 
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any
@@ -30,3 +64,19 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no ty
         """Send a message off the request, so that its time tells nothing about who has an account (REQ-53)."""
         rendered = self.render_mail(template_prefix, email, {"email": email, **context})
         mail.send_soon(rendered)
+
+
+class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """Signing up through Google or GitHub: no code can be asked for there."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002 (allauth's signature)
+        """Whether somebody new may come in: only where anybody may, and not with a blocked address."""
+        blocked = catalog.current().free.blocked_domains
+        return settings.GESSO.registration == "open" and not mailboxes.is_blocked(sociallogin.user.email, blocked)
+
+
+def _admits(user: User) -> bool:
+    registration = settings.GESSO.registration
+    if registration == "closed":
+        return not invites.pending(user)
+    return invites.admits(user) or registration == "open"
