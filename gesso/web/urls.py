@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from gesso.web import files, frame, library, public, viewer
+from gesso.web import files, frame, library, public, redeem, viewer
 
 urlpatterns = [
     path("", public.landing, name="landing"),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("images/<uuid:image_id>/trash", library.move_to_trash, name="image-trash"),
     path("images/<uuid:image_id>/restore", library.restore, name="image-restore"),
     path("generations/<uuid:generation_id>/previews/<int:index>", files.preview, name="preview"),
+    path("credits/redeem", redeem.page, name="redeem"),
     path("", include("gesso.web.studio_urls")),
     path("", include("gesso.web.money.urls")),
     path("", include("gesso.web.account.urls")),
