@@ -111,13 +111,18 @@ def welcome_address(secret: str) -> str:
         return ""
 
 
+def is_for(known: TeamInvitation, user: User) -> bool:
+    """Return whether the person has proved the address that was invited."""
+    return bool(EmailAddress.objects.filter(user=user, email__iexact=known.email, verified=True).exists())
+
+
 def accept(user: User, secret: str) -> Membership:
     """Join the team with the role that was offered; who is in it already keeps theirs. Raises Closed, SomebodyElses."""
     known = find(secret)
     with transaction.atomic():
         team = Workspace.objects.select_for_update(no_key=True).get(id=known.workspace_id)
         known = _check_open(TeamInvitation.objects.filter(id=known.id).first())
-        if not EmailAddress.objects.filter(user=user, email__iexact=known.email, verified=True).exists():
+        if not is_for(known, user):
             raise SomebodyElses(known.email)
         membership = Membership.objects.filter(workspace=team, user=user).first()
         if membership is None:

@@ -12,7 +12,7 @@ from django.http import Http404, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 
 from gesso.credits import ledger
-from gesso.generations import lifecycle, queries, spec, submission
+from gesso.generations import lifecycle, member_caps, queries, spec, submission
 from gesso.images import intake, storage, uploads
 from gesso.library import search
 
@@ -66,6 +66,8 @@ TABLE: dict[type[Exception], _Row] = {
     submission.IdempotencyConflict: _Row(409, "idempotency_conflict"),
     submission.IdTaken: _Row(409, "id_taken"),
     submission.Suspended: _Row(403, "suspended"),
+    submission.NeedsApproval: _Row(403, "needs_approval"),
+    member_caps.OverAllowance: _Row(403, "over_allowance"),
     ledger.InsufficientCredits: _Row(402, "insufficient_credits"),
     ledger.InDebt: _Row(402, "in_debt"),
     lifecycle.NoSuchGeneration: _Row(404, NOT_FOUND.code, NOT_FOUND.message),

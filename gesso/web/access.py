@@ -5,7 +5,7 @@ that workspace. What does not belong: what a role allows (`accounts.workspaces.c
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
@@ -28,6 +28,7 @@ class Request(HttpRequest):
     user: User
     workspace: Workspace
     membership: Membership
+    memberships: Sequence[Membership]  # of this person, the personal workspace's first
     htmx: HtmxDetails
 
 
@@ -45,9 +46,10 @@ def signed_in(view: "Guarded[P]") -> "Open[P]":
         user = request.user
         if not isinstance(user, User):
             return _to_sign_in(request)
-        membership = workspaces.current(user, request.session.get(CHOSEN))
         ours = cast("Request", request)
-        ours.membership, ours.workspace = membership, membership.workspace
+        ours.memberships = workspaces.of(user)
+        ours.membership = workspaces.pick(ours.memberships, request.session.get(CHOSEN))
+        ours.workspace = ours.membership.workspace
         return view(ours, *args, **kwargs)
 
     return cast("Open[P]", guarded)  # functools.wraps keeps the request's name, which Callable can't say

@@ -5,6 +5,7 @@ the database. Plain strings for templates; what a page shows inside the frame is
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
@@ -16,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from gesso.accounts import workspaces
-from gesso.accounts.models import User, Workspace
+from gesso.accounts.models import Membership, User, Workspace
 from gesso.web import access
 from gesso.web import credits as credit_pages
 from gesso.web.money import offers
@@ -29,6 +30,8 @@ SETTINGS = (
     ("/accounts/sessions/", "history", "Sessions"), ("/settings/keys", "key", "API keys"),
 )  # fmt: skip
 FOR_STAFF = (("/settings/people", "users", "People"),)
+IN_A_TEAM = (("/team", "users", "Team"), ("/team/approvals", "check", "Approvals"))
+ALONE = (("/team/new", "users", "Teams"),)
 # Pages without a place of their own.
 BELONGS = {"/images": "/library", "/generations": "/studio", "/test-checkout": "/credits"}
 
@@ -41,6 +44,16 @@ class Place:
     icon: str
     name: str
     here: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Choice:
+    """One workspace of the switcher."""
+
+    id: str
+    icon: str
+    name: str
+    here: bool
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +77,7 @@ class Frame:
     settings: list[Place]
     sign_out: str
     workspace: str
+    choices: list[Choice]
     person: str
     sold_here: bool
     email: str
@@ -85,14 +99,16 @@ def around(request: HttpRequest) -> Frame | None:
     if not isinstance(user, User):
         return None
     person = user.name or user.email.partition("@")[0]
+    memberships, here = _standing(request, user)
     return Frame(
         theme=user.theme,
         themes=[Theme(value, icon, words, str(value == user.theme).lower()) for value, icon, words in THEMES],
         places=[Place(*place, here=_is_here(place[0], request.path)) for place in PLACES],
         account_links=_account_links(user),
-        settings=[Place(*place, here=place[0] == request.path) for place in SETTINGS + FOR_STAFF * user.is_staff],
+        settings=[Place(*place, here=place[0] == request.path) for place in _settings(user, here)],
         sign_out=reverse("account_logout"),
-        workspace=_workspace(request, user).name,
+        workspace=here.name,
+        choices=[_choice(row.workspace, here) for row in memberships],
         person=person,
         sold_here=offers.sold_here(),
         email=user.email,
@@ -111,6 +127,15 @@ def _account_links(user: User) -> list[Place]:
     return links
 
 
+def _settings(user: User, here: Workspace) -> tuple[tuple[str, str, str], ...]:
+    return SETTINGS + (IN_A_TEAM if here.kind == Workspace.Kind.TEAM else ALONE) + FOR_STAFF * user.is_staff
+
+
+def _choice(workspace: Workspace, here: Workspace) -> Choice:
+    icon = "users" if workspace.kind == Workspace.Kind.TEAM else "user"
+    return Choice(str(workspace.id), icon, workspace.name, here=workspace.id == here.id)
+
+
 def _is_here(place: str, path: str) -> bool:
     first = "/" + path.split("/", 2)[1]
     return place == BELONGS.get(first, first)
@@ -121,14 +146,16 @@ def _initials(person: str) -> str:
     return "".join(word[0] for word in (words if len(words) < 3 else [words[0], words[-1]])).upper() or "·"
 
 
-def _workspace(request: HttpRequest, user: User) -> Workspace:
-    found = getattr(request, "workspace", None)  # set by access.signed_in; a page without it shows one's own
-    return found if isinstance(found, Workspace) else workspaces.current(user, None).workspace
+def _standing(request: HttpRequest, user: User) -> tuple[Sequence[Membership], Workspace]:
+    """Return the person's memberships and the workspace they are in; allauth's pages have not asked for them yet."""
+    found = getattr(request, "memberships", None) or workspaces.of(user)
+    here = getattr(request, "workspace", None) or workspaces.pick(found, request.session.get(access.CHOSEN)).workspace
+    return found, here
 
 
 def _balance(request: HttpRequest) -> credit_pages.Balance | None:
     user = request.user
-    return credit_pages.balance(_workspace(request, user).id) if isinstance(user, User) else None
+    return credit_pages.balance(_standing(request, user)[1].id) if isinstance(user, User) else None
 
 
 @require_POST

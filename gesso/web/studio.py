@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from gesso.accounts import workspaces
 from gesso.core import catalog, ids
 from gesso.credits import allowances, ledger
-from gesso.generations import lifecycle, queries, spec, submission
+from gesso.generations import approvals, lifecycle, member_caps, queries, spec, submission
 from gesso.generations.models import Generation
 from gesso.web import access, cards, composer, fragments
 from gesso.web import credits as credit_pages
@@ -34,6 +34,7 @@ class Refusal:
     sentence: str = ""
     mistakes: Sequence[spec.Mistake] = ()
     retry_after: int = 0
+    asked: bool = False  # an admin of the team decides about it: nothing is wrong
 
 
 @require_http_methods(["GET", "POST"])
@@ -79,6 +80,7 @@ def _page(
         "composer": form,
         "balance": balance,
         "examples": composer.EXAMPLES,
+        **_tone(refusal),
     }
     return render(request, "studio/page.html", context, status=refusal.status if refusal else 200)
 
@@ -98,17 +100,32 @@ def _submit(request: access.Request, entered: composer.Entered) -> list[Generati
     """Submit what was entered, or return why it was not taken; nothing has moved then."""
     if not workspaces.can(request.membership, "generate"):
         return Refusal(403, MAY_NOT)
+    if request.POST.get("workspace", str(request.workspace.id)) != str(request.workspace.id):
+        words = f"You went to {request.workspace.name} meanwhile. Load this page again before you generate."
+        return Refusal(409, words)
     try:
         wanted = composer.specs(entered)
         numbers = composer.new_ids(request.POST, len(wanted))
         return submission.submit(request.workspace, request.user, wanted, generation_ids=numbers)
+    except submission.NeedsApproval as refused:
+        return _ask(request, refused)
     except REFUSALS as refused:
         return refusal_of(refused)
 
 
+def _ask(request: access.Request, refused: submission.NeedsApproval) -> Refusal:
+    """Let an admin of the team decide; nothing is held until then."""
+    try:
+        approvals.ask(request.workspace, request.user, refused)
+    except REFUSALS as more:
+        return refusal_of(more)
+    words = f"This needs {refused.total:,} credits, more than {refused.above:,}, so it waits for an admin of the team."
+    return Refusal(202, f"{words} Nothing is held.", asked=True)
+
+
 REFUSALS = (
     spec.BadSpec, submission.Blocked, submission.Suspended, submission.Overloaded, submission.IdTaken,
-    ledger.InsufficientCredits, ledger.InDebt,
+    ledger.InsufficientCredits, ledger.InDebt, member_caps.OverAllowance, approvals.TooMany,
 )  # fmt: skip
 
 
@@ -140,8 +157,13 @@ def _answer(request: access.Request, made: Sequence[Generation], refusal: Refusa
         "cards": [cards.draw(card) for card in _cards(whole)],
         "mistakes": composer.sentences(mistakes),
         "refusal": composer.refusal_words(mistakes, refusal.sentence if refusal else ""),
+        **_tone(refusal),
     }
     return fragments.draw(request, "studio/_answer.html", context, status=refusal.status if refusal else 200)
+
+
+def _tone(refusal: Refusal | None) -> dict[str, object]:
+    return {"asked": True, "refusal_tone": "info"} if refusal and refusal.asked else {}
 
 
 @require_GET
@@ -232,6 +254,8 @@ def retry(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
             made = [again]
         except lifecycle.NoSuchGeneration:
             raise Http404 from None
+        except submission.NeedsApproval as refused:
+            made = _ask(request, refused)
         except REFUSALS as refused:
             made = refusal_of(refused)
     if isinstance(made, Refusal):

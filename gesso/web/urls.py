@@ -22,5 +22,6 @@ urlpatterns = [
     path("credits/redeem", redeem.page, name="redeem"),
     path("", include("gesso.web.studio_urls")),
     path("", include("gesso.web.money.urls")),
+    path("", include("gesso.web.team.urls")),
     path("", include("gesso.web.account.urls")),
 ]

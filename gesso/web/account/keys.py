@@ -4,6 +4,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -33,7 +34,7 @@ def page(request: access.Request) -> HttpResponse:
         if form.is_valid():
             _, secret = api_keys.create(request.workspace, request.user, form.cleaned_data["name"])
             form = KeyForm()
-    rows = ApiKey.objects.filter(workspace=request.workspace, revoked_at=None).select_related("user")
+    rows = _reach(request).select_related("user")
     context = {
         "form": form,
         "secret": secret,
@@ -44,13 +45,19 @@ def page(request: access.Request) -> HttpResponse:
     return render(request, "settings/keys.html", context, status=422 if form.errors else 200)
 
 
+def _reach(request: access.Request) -> "QuerySet[ApiKey]":
+    """Return the keys that this person may look after: in a team, its admins all of them, others their own."""
+    rows = ApiKey.objects.filter(workspace=request.workspace, revoked_at=None)
+    return rows if workspaces.can(request.membership, "manage") else rows.filter(user=request.user)
+
+
 @require_POST
 @access.signed_in
 def revoke(request: access.Request, key_id: int) -> HttpResponse:
     """Revoke a key of the workspace. It stops working at once."""
     if not workspaces.can(request.membership, "generate"):
         raise PermissionDenied
-    if not api_keys.revoke(request.workspace, key_id):
+    if not _reach(request).filter(id=key_id).exists() or not api_keys.revoke(request.workspace, key_id):
         raise Http404
     messages.success(request, "The key was revoked. Whatever uses it is refused from now on.")
     return redirect("settings-keys")
