@@ -1,7 +1,7 @@
 """How allauth behaves here: who may register, how mail leaves, which messages are worth saying.
 
-`open` lets anybody make an account, `invite` whoever has an invitation code, `closed` nobody; a one-time link from staff
-lets its person in, whatever is set. The sign-up form is in `signing_up`.
+`open` lets anybody make an account, `invite` whoever has an invitation code or was invited to a team, `closed` nobody;
+a one-time link from staff lets its person in, whatever is set. The sign-up form is in `signing_up`.
 """
 
 from typing import Any
@@ -17,6 +17,7 @@ from gesso.accounts import mail, mailboxes
 from gesso.accounts.models import User
 from gesso.core import catalog
 from gesso.credits import invites
+from gesso.web.team import joining
 
 # The page that follows says these by itself.
 UNSAID = {f"account/messages/{name}.txt" for name in ("logged_in", "logged_out", "login_code_sent")}
@@ -27,10 +28,12 @@ BY_LINK = "none"  # how `entering` says that a one-time link has proved the addr
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """Gesso's answers to allauth's questions."""
 
-    def is_open_for_signup(self, request: HttpRequest) -> bool:  # noqa: ARG002 (allauth's signature)
-        """Whether there is a sign-up page. By invitation, it asks for a code, where there ever was one."""
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Whether there is a sign-up page. By invitation, it asks for a code, where there ever was one, or for none."""
         registration = settings.GESSO.registration
-        return registration == "open" or (registration == "invite" and invites.exist())
+        if registration == "invite":
+            return bool(joining.invited_address(request)) or invites.exist()
+        return registration == "open"
 
     def clean_email(self, email: str) -> str:
         """Refuse the mail domains that the catalogue blocks."""

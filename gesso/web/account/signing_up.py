@@ -1,6 +1,7 @@
 """The sign-up form: allauth's, with the field for an invitation code where registration is by invitation.
 
-Invariant: there, an account and the place of its code are made in one transaction, or neither is.
+Invariant: there, an account and the place of its code are made in one transaction, or neither is. Who was invited to a
+team needs no code, but the address that was invited.
 """
 
 from typing import Any
@@ -17,6 +18,7 @@ from django.shortcuts import redirect
 from gesso.accounts.models import User
 from gesso.credits import codes, invites
 from gesso.credits.models import PromoCode
+from gesso.web.team import joining
 
 
 class SignUpForm(SignupForm):  # type: ignore[misc]  # allauth has no types
@@ -25,7 +27,10 @@ class SignUpForm(SignupForm):  # type: ignore[misc]  # allauth has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.invited_by: PromoCode | None = None
-        if settings.GESSO.registration != "open":
+        self.invited_address = joining.invited_address(context.request)
+        if self.invited_address:
+            self.fields["email"].initial = self.invited_address
+        elif settings.GESSO.registration != "open":
             self.fields["code"] = forms.CharField(
                 label="Invitation code",
                 max_length=80,
@@ -33,6 +38,13 @@ class SignUpForm(SignupForm):  # type: ignore[misc]  # allauth has no types
                 help_text="From whoever invited you. Spaces, dashes and capitals don't matter.",
                 widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
             )
+
+    def clean_email(self) -> str:
+        """Refuse another address than the one that was invited to a team, where that alone opens the door."""
+        email: str = super().clean_email()
+        if settings.GESSO.registration == "invite" and self.invited_address not in {"", email.lower()}:
+            raise forms.ValidationError(f"The invitation is for {self.invited_address}.", code="not_invited")
+        return email
 
     def clean(self) -> dict[str, Any]:
         """Look for the code once everything else is right, so that a forgotten password tries no code."""

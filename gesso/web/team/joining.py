@@ -19,6 +19,12 @@ from gesso.web import access
 INVITATION = "team_invitation"  # the session's name for the secret of the invitation that was last looked at
 
 
+def invited_address(request: HttpRequest) -> str:
+    """Return the address that may make an account because of the invitation this visitor looked at; empty for none."""
+    secret = request.session.get(INVITATION, "")
+    return team_invitations.welcome_address(secret) if secret else ""
+
+
 @never_cache
 @require_http_methods(["GET", "POST"])
 def page(request: HttpRequest, secret: str) -> HttpResponse:
