@@ -12,17 +12,9 @@ import orjson
 import pybase64
 
 from gesso.core import http
-from gesso.moderation.verdict import Verdict, allowed
+from gesso.moderation.verdict import Unavailable, Verdict, allowed
 
 SECONDS = 30.0
-
-
-class Unavailable(Exception):
-    """Moderation gave no verdict; `retry_after` in seconds when it said so. The message is for staff."""
-
-    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
 
 
 class Moderations:

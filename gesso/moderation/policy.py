@@ -1,4 +1,5 @@
-"""What may be asked for and shown: local rules always, OpenAI's moderation when it is on. No answer means no.
+"""What may be asked for and shown: local rules always, OpenAI's moderation when it is on, and Creem's where credits are
+sold through it. No answer means no.
 
 The local rules are few and blunt on purpose: they catch what no install may make, on any provider. Text is compared
 after NFKC, without invisible characters, in lower case, with look-alike digits read as letters.
@@ -11,9 +12,8 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from gesso.core import catalog
-from gesso.moderation import openai
-from gesso.moderation.openai import Unavailable
-from gesso.moderation.verdict import Verdict, allowed
+from gesso.moderation import creem, openai
+from gesso.moderation.verdict import Unavailable, Verdict, allowed
 
 __all__ = ["Moderator", "Unavailable", "judge_prompt_locally"]
 
@@ -68,20 +68,32 @@ def _readings(prompt: str) -> Sequence[str]:
 
 
 class Moderator:
-    """The judge of one worker process. Remote moderation is on when the catalogue and a key say so."""
+    """The judge of one worker process. OpenAI's moderation is on when the catalogue and a key say so, whatever Creem's
+    is: that is asked about every prompt as long as its keys are configured.
+    """
 
     def __init__(self) -> None:
         rules = catalog.current().moderation
         key = settings.GESSO.openai_api_key
         self.active = rules.remote == "required" or (rules.remote == "auto" and bool(key))
         self._remote = openai.Moderations(key, settings.GESSO.openai_base_url, rules.model) if self.active else None
+        shop = settings.GESSO.creem
+        self._seller = creem.Prompts(shop.api_key, shop.base_url) if shop else None
 
-    async def judge_request(self, prompt: str, pictures: Sequence[tuple[bytes, str]]) -> Verdict:
-        """Judge a prompt and its references (bytes, media type). Raises Unavailable: then nothing may be sent."""
+    async def judge_request(
+        self, prompt: str, pictures: Sequence[tuple[bytes, str]], *, reference: str = ""
+    ) -> Verdict:
+        """Judge a prompt and its references (bytes, media type). Raises Unavailable: then nothing may be sent.
+
+        `reference` is the generation's id, for the records of whoever judges. All must allow it; the first that does
+        not is the last that is asked.
+        """
         verdict = judge_prompt_locally(prompt)
-        if not verdict.allowed or self._remote is None:
-            return verdict
-        return await self._remote.judge(prompt, pictures)
+        if verdict.allowed and self._seller:
+            verdict = await self._seller.judge(prompt, reference=reference)
+        if verdict.allowed and self._remote:
+            verdict = await self._remote.judge(prompt, pictures)
+        return verdict
 
     async def judge_output(self, data: bytes, media_type: str) -> Verdict:
         """Judge a picture that came back. Raises Unavailable: then nobody may see it yet."""
@@ -89,5 +101,6 @@ class Moderator:
 
     async def close(self) -> None:
         """Give back connections."""
-        if self._remote:
-            await self._remote.close()
+        for judge in (self._remote, self._seller):
+            if judge:
+                await judge.close()

@@ -1,4 +1,4 @@
-"""A judgement about a prompt or a picture: allowed or not, why, and by whom."""
+"""A judgement about a prompt or a picture: allowed or not, why, and by whom; or that there is none."""
 
 import dataclasses
 
@@ -15,3 +15,11 @@ class Verdict:
 def allowed(source: str) -> Verdict:
     """Return that nothing speaks against it."""
     return Verdict(allowed=True, categories=(), source=source)
+
+
+class Unavailable(Exception):
+    """Moderation gave no verdict; `retry_after` in seconds when it said so. The message is for staff."""
+
+    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after

@@ -59,10 +59,14 @@ def moment(value: object) -> datetime.datetime | None:
 
 def whole(row: Row, name: str) -> int:
     """Return an amount in the smallest unit, 0 when it is missing. Raises Unavailable when it is none."""
-    value = row.get(name) or 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+    value = row.get(name)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if value is None:
+        return 0
+    if type(value) is not int or value < 0:
         raise protocol.Unavailable(f"Creem answered with {name} that is no amount.")
-    return int(value)
+    return value
 
 
 def dispute(transaction: Row) -> protocol.Dispute:
