@@ -23,6 +23,7 @@ from gesso.generations.models import Generation
 from gesso.web import access, wording
 from gesso.web import credits as balances
 from gesso.web.money import offers, statement, usage
+from gesso.web.team import spending
 
 PAGE = 50  # lines of the statement
 HOLDS = 6  # generations in hand that are named one by one
@@ -75,6 +76,7 @@ def page(request: access.Request) -> HttpResponse:
         "holds": _holds(request.workspace.id) if found.held else [],
         "debt": wording.plural(found.debt, "credit") if found.debt else "",
         "daily": _daily(request.workspace.kind),
+        "own_month": spending.own_month(request.membership),
         "sources": _sources(found, plan, now),
         "chart": usage.chart(queries.use_by_day(request.workspace.id)),
         "lines": statement.lines(request.workspace.id, part.lines, now),

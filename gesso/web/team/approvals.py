@@ -19,8 +19,7 @@ from gesso.accounts import workspaces
 from gesso.generations import approvals, member_caps
 from gesso.generations.models import ApprovalRequest
 from gesso.web import access, cards, studio, wording
-from gesso.web.team import doing
-from gesso.web.team.page import month
+from gesso.web.team import doing, spending
 
 SHOWN = 100  # requests
 STATES = {
@@ -79,7 +78,7 @@ def _request(
         who="You" if row.member_id == viewer else row.member.name or row.member.email,
         at=wording.moment(row.created_at, now), state=state, tone=tone, waits=row.state == approvals.State.PENDING,
         mine=row.member_id == viewer, price=wording.plural(row.total, "credit"), total=str(row.total),
-        month=month(spent.get(row.member_id, 0), caps.get(row.member_id)), decided=_decided(row, viewer),
+        month=spending.month(spent.get(row.member_id, 0), caps.get(row.member_id)), decided=_decided(row, viewer),
         url=f"/generations/{row.id}" if row.state == approvals.State.APPROVED else "",
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from gesso.accounts import team_invitations, teams, workspaces
 from gesso.accounts.models import Membership, Workspace
 from gesso.generations import member_caps
 from gesso.web import access, wording
-from gesso.web.team import doing, invite_form
+from gesso.web.team import doing, invite_form, spending
 
 ROLES = {"owner": "Owner", "admin": "Admin", "member": "Member", "viewer": "Viewer"}
 MAY = {
@@ -94,15 +94,10 @@ def _people(ours: Membership, *, may_manage: bool) -> list[Person]:
             name=row.user.name or row.user.email.partition("@")[0], email=row.user.email, role=ROLES[row.role],
             tone="blue" if workspaces.can(row, "manage") else "", you=row.id == ours.id,
             url=f"/team/members/{row.id}" if may_manage else "",
-            spent=month(spent.get(row.user_id, 0), row.monthly_cap) if may_manage or row.id == ours.id else "",
+            spent=spending.month(spent.get(row.user_id, 0), row.monthly_cap) if may_manage or row.id == ours.id else "",
         )
         for row in sorted(rows, key=lambda row: (order.index(row.role), row.user.email))
     ]  # fmt: skip
-
-
-def month(spent: int, cap: int | None) -> str:
-    """Return what was spent this month, of how much where there is an allowance."""
-    return f"{spent:,}" if cap is None else f"{spent:,} of {cap:,}"
 
 
 def _invited(team: Workspace) -> list[Invited]:

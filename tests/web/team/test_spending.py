@@ -147,3 +147,12 @@ def test_a_page_of_another_workspace_spends_nothing_here(us):
     assert held(us) == 0
     assert client.post("/studio", form(workspace=str(us.workspace.id)), **HX).status_code == 200
     assert held(us) == 1
+
+
+def test_the_page_of_credits_says_what_one_spent(us):
+    submission.submit(us.fresh(), us.user("member"), [world.wanted()])
+    client = at(us, "member")
+    assert "You spent 4 credits of the team&#x27;s this month." in text(client.get("/credits"))
+    teams.allow(us.membership("owner"), us.membership("member").id, 40)
+    assert "You spent 4 of your allowance of 40 credits this month." in text(client.get("/credits"))
+    assert "You spent" not in text(browser(us.user("member")).get("/credits"))
