@@ -75,6 +75,10 @@ class Order(models.Model):
                 name="order_ends_with_a_time",
             ),
             models.CheckConstraint(condition=Q(credits__gte=1, amount__gte=1), name="order_is_something"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["pack", "plan"], state__in=["open", "paid", "failed", "expired"]),
+                name="order_says_what_it_is",
+            ),
         ]
         indexes = [models.Index(fields=["workspace", "-created_at"], name="order_newest")]
 
@@ -125,6 +129,9 @@ class Subscription(models.Model):
                 condition=Q(next_plan="", next_credits=0, next_amount=0)
                 | (~Q(next_plan="") & Q(next_credits__gte=1, next_amount__gte=1)),
                 name="subscription_next_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "past_due", "ended"]), name="subscription_says_what_it_is"
             ),
         ]
 
@@ -224,6 +231,10 @@ class Payment(models.Model):
             models.CheckConstraint(
                 condition=Q(reason="change", change__isnull=False) | (~Q(reason="change") & Q(change__isnull=True)),
                 name="payment_of_a_change_has_it",
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=["pack", "first", "renewal", "change"], dispute__in=["", "open", "won", "lost"]),
+                name="payment_says_what_it_is",
             ),
         ]
         indexes = [models.Index(fields=["workspace", "-paid_at"], name="payment_newest")]
