@@ -19,7 +19,7 @@ from gesso.credits.models import CreditGrant, PromoCode, PromoUse
 
 CREDITS_DAYS = 90  # life of the credits, where the code says nothing
 LARGEST = 100_000  # credits of one use
-USES_MOST = 1_000_000
+USES_MOST = 100_000
 LIFE_MOST = 3650  # days
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without what is read as something else
 GROUPS = (4, 4, 4)  # 31 letters to the power of 12: 59 bits
@@ -43,7 +43,7 @@ def make(
     made_by: User | None = None,
     code_id: uuid.UUID | None = None,
 ) -> PromoCode:
-    """Make a code: one that nobody guesses, or the chosen `word`. The same `code_id` again returns the code it made.
+    """Make a code: one that nobody guesses, or the chosen `word`. A `code_id` makes one code only.
 
     `amount` credits for each use; `expires_at` ends the code, `credits_days` (None: 90) the credits after a use. Raises
     BadCode.
@@ -63,17 +63,14 @@ def make(
     for refused, sentence in refusals:
         if refused:
             raise BadCode(sentence)
-    number = code_id or ids.uuid7()
     try:
         with transaction.atomic():
             return PromoCode.objects.create(
-                id=number, kind=kind, digest=codes.digest(spelled), shown=shown.upper(), credits=amount,
+                id=code_id or ids.uuid7(), kind=kind, digest=codes.digest(spelled), shown=shown.upper(), credits=amount,
                 uses_most=uses_most, expires_at=expires_at, credits_days=credits_days, for_new_only=for_new_only,
                 note=note[:200], made_by=made_by, created_at=now,
             )  # fmt: skip
     except IntegrityError:
-        if same := PromoCode.objects.filter(pk=number).first():
-            return same
         raise BadCode("There is or was such a code already. Choose another.") from None
 
 

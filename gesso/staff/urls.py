@@ -2,11 +2,15 @@
 
 from django.urls import path
 
-from gesso.staff import accounts, generations, images
+from gesso.staff import accounts, codes, generations, images, margin
 from gesso.staff import credits as ledger_rows
 from gesso.staff.site import site
 
-for _room in (accounts, generations, ledger_rows, images):
+for _room in (accounts, generations, ledger_rows, codes, images):
     _room.register(site)
 
-urlpatterns = [path("", site.urls)]
+urlpatterns = [
+    path("margin/", site.admin_view(margin.page), name="staff-margin"),
+    path("margin/<slug:by>.csv", site.admin_view(margin.file), name="staff-margin-file"),
+    path("", site.urls),
+]
