@@ -10,13 +10,10 @@ from typing import Literal
 
 from django.utils import timezone
 
+from gesso.core import currencies
+
 FIRST_WORDS = 80
 TIMES = "×"  # noqa: RUF001 (the sign between sizes and prices, on purpose)
-SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "inr": "₹", "krw": "₩", "ils": "₪", "vnd": "₫", "ngn": "₦"}
-# How many digits of a currency's smallest unit stand after the point, where these are not two (ISO 4217).
-DIGITS = dict.fromkeys(
-    ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"), 0
-) | dict.fromkeys(("bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"), 3)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,13 +35,13 @@ def money(amount: int, currency: str) -> str:
     figure = decimal(amount, currency, ",")
     whole, _, rest = figure.partition(".")
     figure = whole if not rest.strip("0") else figure
-    sign = SIGNS.get(currency)
+    sign = currencies.SIGNS.get(currency)
     return f"{sign}{figure}" if sign else f"{currency.upper()} {figure}"
 
 
 def decimal(amount: int, currency: str, grouped: Literal["", ","] = "") -> str:
     """Return `8.00`, `500`: an amount as a spreadsheet reads it, exact to the last digit."""
-    digits = DIGITS.get(currency, 2)
+    digits = currencies.DIGITS.get(currency, 2)
     whole, rest = divmod(amount, 10**digits)
     figure = f"{whole:{grouped}}"
     return f"{figure}.{rest:0{digits}}" if digits else figure

@@ -135,6 +135,6 @@ def test_every_size_has_a_shape(size, shape):
 
 def test_the_price_list_is_the_catalogues():
     page = Client().get("/pricing").content.decode()
-    for words in ("Plans and packs", "Studio", "$14", "400 credits a month", "Team", "$42", "1,000 credits", "$35",
+    for words in ("What an image costs", "Studio", "$14", "400 credits a month", "Team", "$42", "1,000 credits", "$35",
                   "250 Medium or 62 High images", "Prices are without tax."):  # fmt: skip
         assert words in page

@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from gesso.core import catalog
 from gesso.credits import queries
 from gesso.web.money import offers, usage
 
@@ -31,7 +32,7 @@ def test_bars_stay_in_the_picture(pair):
     for bar in chart.bars:
         assert float(chart.left) <= float(bar.x) and float(bar.x) + float(bar.width) <= usage.WIDTH
         if bar.height:
-            assert usage.TOP - usage.LEAST <= float(bar.top) and float(bar.height) >= usage.LEAST
+            assert float(bar.top) >= usage.TOP - usage.LEAST and float(bar.height) >= usage.LEAST
             assert float(bar.top) + float(bar.height) == pytest.approx(usage.BASE, abs=0.11)
         if bar.back_height:
             assert float(bar.back_top) >= usage.TOP - 2 * usage.LEAST
@@ -54,11 +55,9 @@ def test_nothing_used_is_no_chart():
 
 
 @pytest.mark.parametrize(
-    ("credits", "words"),
+    ("lot", "words"),
     [(200, "50 Medium or 12 High images"), (1000, "250 Medium or 62 High images"), (5000, "1,250 Medium or 312 High images"),
      (15, "3 Medium images"), (4, "1 Medium image"), (16, "4 Medium or 1 High image"), (3, "3 Low images")],
 )  # fmt: skip
-def test_a_pack_in_images(credits, words):
-    from gesso.core import catalog
-
-    assert offers.images(credits, catalog.Prices(low=1, medium=4, high=16)) == words
+def test_a_pack_in_images(lot, words):
+    assert offers.images(lot, catalog.Prices(low=1, medium=4, high=16)) == words
