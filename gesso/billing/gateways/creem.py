@@ -48,7 +48,9 @@ class Creem:
         anybody, and an order is paid once.
         """
         self._check_product(sale)
-        payer = {"id": sale.customer} if sale.customer else {"email": sale.email}  # it takes one of the two
+        payer = (
+            {"id": creem_states.customer_of(sale.customer)} if sale.customer else {"email": sale.email}
+        )  # it takes one of the two
         row = self._api.post("v1/checkouts", {
             "product_id": sale.product, "request_id": sale.order, "success_url": sale.success_url, "customer": payer,
             "metadata": {"order": sale.order, "item": sale.item},
@@ -141,8 +143,8 @@ class Creem:
             item = self._month(row, transaction, reason)
             states.append(creem_states.payment(transaction, order=order, item=item, reason=reason, period_end=ends))
         now = protocol.SubscriptionState(
-            id=number, order=order, customer=customer, item=self._item(row.get("product")), state=state,
-            live=creem_states.is_live(row), period_end=period_end, cancels_at_period_end=cancels,
+            id=number, order=order, customer=creem_states.payer(row, order), item=self._item(row.get("product")),
+            state=state, live=creem_states.is_live(row), period_end=period_end, cancels_at_period_end=cancels,
         )  # fmt: skip
         return [*states, now]
 
@@ -170,7 +172,8 @@ class Creem:
 
     def portal(self, customer: str, return_url: str) -> str:  # noqa: ARG002 (Creem's page has its own way back)
         """Return a link into Creem's customer portal."""
-        return _page(self._api.post("v1/customers/billing", {"customer_id": customer}), "customer_portal_link")
+        asked = {"customer_id": creem_states.customer_of(customer)}
+        return _page(self._api.post("v1/customers/billing", asked), "customer_portal_link")
 
     def change_plan(self, subscription: str, sale: protocol.Sale, *, now: bool) -> None:
         """Move to another product. Creem changes it at once either way; without proration only the next month's price

@@ -85,13 +85,28 @@ def refunded(transaction: Row) -> int:
     return amount * back // paid if paid else 0
 
 
+def payer(row: Row, order: str) -> str:
+    """Return the customer of a row, as far as one order goes; `customer_of` is the way back.
+
+    Creem has one customer for each email address, and somebody may pay for several workspaces with one: its id alone
+    would make the second a stranger's.
+    """
+    number = id_of(row.get("customer"))
+    return f"{number}:{order}" if number and order else ""
+
+
+def customer_of(payer_: str) -> str:
+    """Return Creem's own id of a customer."""
+    return payer_.partition(":")[0]
+
+
 def payment(
     transaction: Row, *, order: str, item: str, reason: Reason, period_end: datetime.datetime | None = None
 ) -> protocol.PaymentState:
     """Return a transaction as a payment. `amount` is before tax for products that are taxed on top of their price."""
     return protocol.PaymentState(
         id=id_of(transaction), order=order, subscription=id_of(transaction.get("subscription")),
-        customer=id_of(transaction.get("customer")), reason=reason, item=item, amount=whole(transaction, "amount"),
+        customer=payer(transaction, order), reason=reason, item=item, amount=whole(transaction, "amount"),
         currency=text(transaction, "currency").lower(), live=is_live(transaction),
         # There is no time of payment; a transaction is made when it is tried.
         paid_at=moment(transaction.get("created_at")) if transaction.get("status") in CAME else None,

@@ -6,6 +6,7 @@ from gesso.billing import orders, subscriptions
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Customer, Mismatch, Order, Payment
 from gesso.credits import ledger
+from tests import world
 from tests.billing.gateways.creem_install import install, open_install
 from tests.fakes import creem_months
 
@@ -53,10 +54,21 @@ def test_who_bought_before_is_the_same_customer(install):
     install.bought()
     order = install.order()
     asked = install.store.server.journal[-1][2]
-    assert asked["customer"] == {"id": Customer.objects.get().external_id}
+    assert asked["customer"] == {"id": install.store.shop.customer(install.buyer.user.email)}
     install.press(order, "pay")
     install.hear()
     assert install.balance() == (400, 0)
+
+
+def test_one_address_pays_for_several_workspaces(install):
+    mine, theirs = install.buyer, world.person()
+    team = world.Person(mine.user, theirs.workspace)
+    for who in (mine, team, mine, team):
+        install.press(install.order(who=who), "pay")
+        install.hear()
+    assert len(install.store.shop.customers) == 1
+    assert [world.available(who) for who in (mine, team)] == [400, 400]
+    assert not Mismatch.objects.exists()
 
 
 def test_coming_back_is_enough_without_any_webhook(install):
