@@ -14,7 +14,7 @@ As a fixture:
         with stripe.FakeStripe() as running:
             yield running
 
-It runs in threads of the process that made it and listens on a free port. It speaks API version 2026-10-28.endive.
+It runs in threads of the process that made it and listens on a free port unless one is given. It speaks API version 2026-10-28.endive.
 `python -m tests.fakes.stripe_demo` runs one by hand.
 """
 
@@ -37,8 +37,9 @@ class FakeStripe:
     """
 
     def __init__(
-        self, *, api_key: str = "sk_test_fake", webhook_secret: str = "whsec_of_the_fake_stripe", tax_percent: int = 0
-    ) -> None:
+        self, *, api_key: str = "sk_test_fake", webhook_secret: str = "whsec_of_the_fake_stripe", tax_percent: int = 0,
+        port: int = 0,
+    ) -> None:  # fmt: skip
         self.api_key = api_key
         self.webhook_secret = webhook_secret
         self._book = Book(live=api_key.startswith(("sk_live_", "rk_live_")))
@@ -46,7 +47,7 @@ class FakeStripe:
         self._book.listeners.append(self.webhooks.take)
         self._api = Api(self._book)
         self._api.tax = tax_percent
-        self._server = Server(self._api, api_key)
+        self._server = Server(self._api, api_key, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property

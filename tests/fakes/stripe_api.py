@@ -71,8 +71,7 @@ class Api:
         """Return an object of a kind. Raises Mistake."""
         found = self.book.find(number, kind)
         if found is None:
-            word = kind.replace("checkout.session", "checkout.session")
-            raise Mistake(404, f"No such {word}: '{number}'", code="resource_missing", param=param)
+            raise Mistake(404, f"No such {kind}: '{number}'", code="resource_missing", param=param)
         return found
 
     def _list(self, route: str, params: dict[str, Any]) -> Thing:

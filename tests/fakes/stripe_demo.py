@@ -92,8 +92,9 @@ def main(words: list[str]) -> None:
     """Run until Ctrl-C."""
     asked = argparse.ArgumentParser(prog="python -m tests.fakes.stripe_demo", description="A fake Stripe.")
     asked.add_argument("--webhooks", default="http://127.0.0.1:8000/webhooks/stripe", help="where events go")
+    asked.add_argument("--port", type=int, default=0, help="0: any free port")
     given = asked.parse_args(words)
-    with FakeStripe() as fake:
+    with FakeStripe(port=given.port) as fake:
         fake.webhooks.url, fake.webhooks.retries, fake.webhooks.pause = given.webhooks, 5, 2.0
         print(f"STRIPE_SECRET_KEY={fake.api_key}")
         print(f"STRIPE_WEBHOOK_SECRET={fake.webhook_secret}")

@@ -5,7 +5,7 @@ import html
 from tests.fakes.stripe_book import Thing
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title><style>body{{font:16px system-ui;max-width:26rem;margin:4rem auto;padding:0 1rem}}
+<link rel="icon" href="data:,"><title>{title}</title><style>body{{font:16px system-ui;max-width:26rem;margin:4rem auto;padding:0 1rem}}
 button{{font:inherit;padding:.6rem 1rem;margin:0 .5rem .5rem 0}}</style>
 <main><h1>{title}</h1>{body}</main></html>"""
 

@@ -30,8 +30,8 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, api: Api, api_key: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, api: Api, api_key: str, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.api = api
         self.api_key = api_key
         self.faults: list[Fault] = []

@@ -10,7 +10,7 @@ from typing import Any
 from gesso.billing.gateways import protocol, stripe_states
 from gesso.billing.gateways.stripe_wire import Thing, Wire
 
-NEWEST = 5  # months of a subscription that are looked at; reconciliation names older ones
+NEWEST = 3  # months of a subscription that are looked at; reconciliation names older ones
 _ENDED_BADLY = frozenset({"requires_payment_method", "canceled", "past_due", "unpaid", "incomplete_expired"})
 
 
@@ -75,18 +75,21 @@ class Reading:
         invoice = self._wire.ask(self._api.invoices.retrieve, number, {"expand": ["payments"]})
         if stripe_states.is_plan(invoice):
             yield self._month(invoice)
-            yield from self.subscription(stripe_states.subscribed(invoice)["subscription"])
+            plan = self._wire.ask(self._api.subscriptions.retrieve, stripe_states.subscribed(invoice)["subscription"])
+            if invoice["status"] == "paid" or self._paid(plan, 1):
+                yield from stripe_states.subscription(plan)
 
     def _months_and(self, plan: Thing) -> Iterator[protocol.State]:
         """Yield a subscription and its newest payments; one that was never paid gives nobody anything."""
-        params = {"subscription": plan["id"], "status": "paid", "limit": NEWEST, "expand": ["data.payments"]}
-        rows = self._wire.rows(self._api.invoices.list, params)
-        invoices = [invoice for invoice in rows if stripe_states.is_plan(invoice)]
+        invoices = self._paid(plan, NEWEST)
         for invoice in invoices:
             yield self._month(invoice)
-        state = stripe_states.subscription(plan)
-        if state and invoices:
-            yield state
+        if invoices:
+            yield from stripe_states.subscription(plan)
+
+    def _paid(self, plan: Thing, most: int) -> list[Thing]:
+        params = {"subscription": plan["id"], "status": "paid", "limit": most, "expand": ["data.payments"]}
+        return [row for row in self._wire.rows(self._api.invoices.list, params) if stripe_states.is_plan(row)]
 
     def _month(self, invoice: Thing) -> protocol.PaymentState:
         charges = [self._intent(number)["latest_charge"] for number in _intents(invoice)]

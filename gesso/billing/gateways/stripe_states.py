@@ -5,7 +5,7 @@ same measure. Periods sit on items and lines, and an invoice's payment hangs on 
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from gesso.billing.gateways import protocol
@@ -81,13 +81,13 @@ def month(invoice: Thing, charges: Sequence[Thing], disputes: Sequence[Thing]) -
     )  # fmt: skip
 
 
-def subscription(thing: Thing) -> protocol.SubscriptionState | None:
-    """Return how a subscription stands; None before its first payment was tried to the end."""
+def subscription(thing: Thing) -> Iterator[protocol.SubscriptionState]:
+    """Yield how a subscription stands; nothing before its first payment was tried to the end."""
     state = _STANDING.get(thing["status"])
     if state is None:
-        return None
+        return
     item = thing["items"]["data"][0]
-    return protocol.SubscriptionState(
+    yield protocol.SubscriptionState(
         id=thing["id"], order=str(thing["metadata"].get("order", "")), customer=thing["customer"],
         item=_item_id(item["price"]["product"]), live=thing["livemode"], state=state,
         period_end=_time(item["current_period_end"]),
