@@ -216,6 +216,11 @@ class Catalog(_Table):
             raise ValueError(f"{min(twice)} stands there twice")
         return rows
 
+    @property
+    def offers(self) -> "tuple[Pack | Plan, ...]":
+        """Everything that credits are sold in."""
+        return (*self.packs, *self.plans)
+
     def pack(self, pack_id: str) -> Pack | None:
         """Return the pack of this id, or None."""
         return next((pack for pack in self.packs if pack.id == pack_id), None)

@@ -21,7 +21,7 @@ def unit(currency: str) -> int:
 
 
 def words(amount: int, currency: str, *, fine: bool = False) -> str:
-    """Return `$1,234.50`, `−€0.03`: `amount` in millionths, rounded half up to the smallest unit (`fine`: four digits)."""
+    """Return `$1,234.50`: `amount` in millionths, rounded half up to the smallest unit (`fine`: four digits)."""
     digits = FINE if fine else DIGITS.get(currency, 2)
     whole, rest = divmod(costs.rounded(abs(amount), 10 ** (6 - digits)), 10**digits)
     figure = f"{whole:,}.{rest:0{digits}}" if digits else f"{whole:,}"

@@ -13,6 +13,10 @@ from django.db import connection
 from gesso.core import catalog, costs, currencies
 
 Key = tuple[str, str]  # a model's id and a quality
+NO_RATE = (
+    "Costs are in dollars and prices in {currency}: until billing.usd_rate is set in the catalogue, nobody can tell"
+    " whether a price bears its cost."
+)
 
 _AVERAGES = """
 SELECT generation.model, generation.quality, sum(attempt.cost), count(*)
@@ -55,9 +59,7 @@ def averages() -> dict[Key, int]:
 def credit(rules: catalog.Catalog) -> fractions.Fraction | None:
     """Return the lowest value of a paid credit, in millionths of the currency; None when none is sold."""
     unit = currencies.unit(rules.currency)
-    return min(
-        (fractions.Fraction(row.price * unit, row.credits) for row in (*rules.packs, *rules.plans)), default=None
-    )
+    return min((fractions.Fraction(offer.price * unit, offer.credits) for offer in rules.offers), default=None)
 
 
 def dearest(rules: catalog.Catalog, model: catalog.Model, quality: catalog.Quality) -> int | None:
@@ -93,10 +95,7 @@ def find(
 def warnings(rules: catalog.Catalog, models: Iterable[catalog.Model]) -> list[str]:
     """Return a sentence for each price that is below cost by the catalogue alone, and one when nobody can tell."""
     if rules.usd_rate is None:
-        return [
-            f"Costs are in dollars and prices in {rules.currency.upper()}: set billing.usd_rate in the catalogue, or"
-            " nobody can tell whether a price bears its cost."
-        ]
+        return [NO_RATE.format(currency=rules.currency.upper())]
     return [below.sentence(rules.currency) for below in find(rules, models)]
 
 
