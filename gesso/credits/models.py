@@ -226,8 +226,8 @@ class PromoCode(models.Model):
     """
 
     class Kind(models.TextChoices):
-        PROMO = "promo", "Promo: credits for a workspace"
-        INVITE = "invite", "Invitation: makes an account"
+        PROMO = "promo", "Promo"
+        INVITE = "invite", "Invitation"
 
     id: "models.UUIDField[uuid.UUID, uuid.UUID]" = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     kind = models.CharField(max_length=6, choices=Kind)

@@ -31,9 +31,7 @@ class Codes(records.Records):
     texts = ("shown",)
     search_help_text = "The beginning of a code as it is shown, or of its id"
     ordering = ("-created_at", "-id")
-    list_display = (
-        "shown", "kind", "credits", "used", "expires_at", "ended_at", "for_new_only", "note", "made_by", "created_at",
-    )  # fmt: skip
+    list_display = ("shown", "kind", "credits", "used", "expires_at", "ended_at", "made_by", "created_at")
     list_filter = ("kind",)
     list_select_related = ("made_by",)
     fields = (

@@ -22,7 +22,10 @@ from gesso.credits.models import PromoCode
 class CodeForm(forms.Form):
     """What a code gives, how often and how long; `once` tells one opening of the form from the next."""
 
-    kind = forms.ChoiceField(choices=PromoCode.Kind.choices)
+    kind = forms.ChoiceField(
+        choices=PromoCode.Kind.choices,
+        help_text="A promo gives credits to a workspace; with an invitation somebody makes an account.",
+    )
     word = forms.CharField(
         label="Code",
         required=False,

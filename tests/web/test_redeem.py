@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 
 from gesso.accounts.models import Membership
-from gesso.credits import promo
+from gesso.core import catalog
+from gesso.credits import allowances, promo
 from gesso.credits.models import CreditGrant
 from tests import world
 
@@ -119,3 +120,19 @@ def test_a_form_from_elsewhere_adds_nothing(who):
 @pytest.mark.parametrize("method", ["put", "delete", "patch"])
 def test_other_methods_do_nothing(browser, method):
     assert getattr(browser, method)(PATH).status_code == 405
+
+
+def test_the_page_of_credits_leads_here_and_says_why_there_are_no_daily_credits(monkeypatch):
+    rules = catalog.current()
+    free = rules.free.model_copy(update={"per_network": 1})
+    monkeypatch.setattr(catalog, "current", lambda: rules.model_copy(update={"free": free}))
+    pages = []
+    for _ in range(2):
+        who = world.person()
+        world.verify(who)
+        client = Client(REMOTE_ADDR="8.8.8.8")
+        client.force_login(who.user, backend=BACKEND)
+        pages.append(client.get("/credits").content.decode())
+    first, second = pages
+    assert f'href="{PATH}"' in first and allowances.CROWDED not in first and "new each day" in first
+    assert allowances.CROWDED in second and "new each day" not in second

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             name='PromoCode',
             fields=[
                 ('id', models.UUIDField(default=gesso.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('promo', 'Promo: credits for a workspace'), ('invite', 'Invitation: makes an account')], max_length=6)),
+                ('kind', models.CharField(choices=[('promo', 'Promo'), ('invite', 'Invitation')], max_length=6)),
                 ('digest', models.BinaryField(unique=True)),
                 ('shown', models.CharField(max_length=48)),
                 ('credits', models.PositiveIntegerField()),

@@ -62,7 +62,7 @@ def page(request: access.Request) -> HttpResponse:
     cursor, chosen = request.GET.get("cursor", ""), request.GET.get("show", "")
     if (cursor and not re.fullmatch(r"[0-9]{1,18}", cursor)) or chosen not in statement.FILTERS:
         raise BadRequest("The cursor or the filter is not one that this list gave out.")
-    allowances.ensure(request.workspace)
+    without_daily = allowances.ensure(request.workspace)
     ledger.expire_due(request.workspace.id)  # what is over is written down before it is read
     now = timezone.now()
     found = queries.balance(request.workspace.id)
@@ -75,7 +75,7 @@ def page(request: access.Request) -> HttpResponse:
         "held_verb": "is" if found.held == 1 else "are",
         "holds": _holds(request.workspace.id) if found.held else [],
         "debt": wording.plural(found.debt, "credit") if found.debt else "",
-        "daily": _daily(request.workspace.kind),
+        "daily": without_daily or _daily(request.workspace.kind),
         "own_month": spending.own_month(request.membership),
         "sources": _sources(found, plan, now),
         "chart": usage.chart(queries.use_by_day(request.workspace.id)),
