@@ -105,7 +105,7 @@ def around(request: HttpRequest) -> Frame | None:
         themes=[Theme(value, icon, words, str(value == user.theme).lower()) for value, icon, words in THEMES],
         places=[Place(*place, here=_is_here(place[0], request.path)) for place in PLACES],
         account_links=_account_links(user),
-        settings=[Place(*place, here=place[0] == request.path) for place in _settings(user, here)],
+        settings=[Place(*place, here=_is_setting(place[0], request.path)) for place in _settings(user, here)],
         sign_out=reverse("account_logout"),
         workspace=here.name,
         choices=[_choice(row.workspace, here) for row in memberships],
@@ -129,6 +129,11 @@ def _account_links(user: User) -> list[Place]:
 
 def _settings(user: User, here: Workspace) -> tuple[tuple[str, str, str], ...]:
     return SETTINGS + (IN_A_TEAM if here.kind == Workspace.Kind.TEAM else ALONE) + FOR_STAFF * user.is_staff
+
+
+def _is_setting(place: str, path: str) -> bool:
+    """Say whether a line of the settings leads to this page; a member and an invitation belong to the team's."""
+    return place == path or (place == "/team" and path.startswith(("/team/members/", "/team/invitations")))
 
 
 def _choice(workspace: Workspace, here: Workspace) -> Choice:
