@@ -6,6 +6,7 @@ of ours, so that the same again is not a second one. What answers mean is `strip
 """
 
 import contextlib
+import dataclasses
 import datetime
 import time
 import urllib.parse
@@ -40,6 +41,15 @@ class Stripe:
     def open_checkout(self, sale: protocol.Sale) -> protocol.Checkout:
         """Make Stripe's page for this sale; it is open for a day. The same order again is the same checkout."""
         self._name_product(sale)
+        try:
+            return self._open(sale, f"gesso-checkout-{sale.order}")
+        except stripe_wire.NotThere:
+            if not sale.customer:
+                raise
+            # The customer is of the other mode, from before a key was changed, or was deleted: Stripe makes another.
+            return self._open(dataclasses.replace(sale, customer=""), f"gesso-checkout-{sale.order}-anew")
+
+    def _open(self, sale: protocol.Sale, key: str) -> protocol.Checkout:
         marks = {"order": sale.order, "item": sale.item}
         params: Thing = {
             "mode": "subscription" if sale.kind == "plan" else "payment",
@@ -52,8 +62,7 @@ class Stripe:
         params |= {"customer": sale.customer} if sale.customer else {"customer_email": sale.email}
         if sale.kind == "pack" and not sale.customer:
             params["customer_creation"] = "always"
-        key = {"idempotency_key": f"gesso-checkout-{sale.order}"}
-        made = self._wire.ask(self._api.checkout.sessions.create, params, key)
+        made = self._wire.ask(self._api.checkout.sessions.create, params, {"idempotency_key": key})
         return protocol.Checkout(made["id"], made["url"])
 
     def hear(self, body: bytes, headers: Mapping[str, str]) -> protocol.Notice:

@@ -14,11 +14,11 @@ Thing = Mapping[str, Any]
 
 PRODUCT = "gesso_{kind}_{item}"  # ours at Stripe
 _REASONS: Mapping[str, Literal["first", "renewal"]] = {"subscription_create": "first", "subscription_cycle": "renewal"}
-_STANDING: Mapping[str, Literal["active", "past_due", "ended"]] = {
+_STATES: Mapping[str, Literal["active", "past_due", "ended"]] = {
     "active": "active", "trialing": "active", "past_due": "past_due", "unpaid": "past_due", "paused": "past_due",
     "canceled": "ended", "incomplete_expired": "ended",
 }  # fmt: skip
-# An inquiry (warning_...) moves no money; a prevented dispute was settled by a refund, which is seen as one.
+# An inquiry (warning_...) moves no money, so it is none for us.
 _DISPUTES: Mapping[str, protocol.Dispute] = {
     "needs_response": "open", "under_review": "open", "appeal_needs_response": "open", "appeal_under_review": "open",
     "lost": "lost", "won": "won",
@@ -83,7 +83,7 @@ def month(invoice: Thing, charges: Sequence[Thing], disputes: Sequence[Thing]) -
 
 def subscription(thing: Thing) -> Iterator[protocol.SubscriptionState]:
     """Yield how a subscription stands; nothing before its first payment was tried to the end."""
-    state = _STANDING.get(thing["status"])
+    state = _STATES.get(thing["status"])
     if state is None:
         return
     item = thing["items"]["data"][0]
@@ -131,8 +131,15 @@ def _refunded(charges: Sequence[Thing], amount: int) -> int:
 
 
 def _dispute(disputes: Sequence[Thing]) -> protocol.Dispute:
-    found = {_DISPUTES.get(row["status"], "") for row in disputes}
+    found = {_standing(row) for row in disputes}
     return next((word for word in _WORST if word in found), "")
+
+
+def _standing(dispute: Thing) -> protocol.Dispute:
+    if dispute["status"] == "prevented":  # settled before it began, with or without our money
+        gone = sum(row["amount"] for row in dispute["balance_transactions"]) < 0
+        return "lost" if gone else ""
+    return _DISPUTES.get(dispute["status"], "")
 
 
 def _item(lines: Sequence[Thing]) -> str:

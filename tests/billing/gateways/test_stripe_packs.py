@@ -153,6 +153,16 @@ def test_an_inquiry_moves_nothing(install):
     assert (install.balance(), install.payment(order).dispute) == ((200, 0), "")
 
 
+@pytest.mark.parametrize(("taken", "left"), [([], 200), ([-800], 0), ([-800, 800], 200)])
+def test_a_dispute_that_was_prevented_counts_by_its_money(install, taken, left):
+    order = install.bought()
+    dispute = install.fake.dispute(install.payment(order).external_id)
+    install.fake.tamper(dispute["id"], balance_transactions=[{"amount": amount} for amount in taken])
+    install.fake.decide(dispute["id"], "prevented")
+    install.hear()
+    assert install.balance() == (left, 0)
+
+
 def test_tax_is_on_top_and_goes_back_with_its_part(open_install):
     install = open_install(tax_percent=19)
     order = install.bought()
