@@ -74,8 +74,8 @@ def page(request: access.Request) -> HttpResponse:
     if request.method == "GET":
         return _page(request, request.GET.get("gateway", ""))
     press = _press(request)
-    if not workspaces.can(request.membership, "manage"):
-        return _page(request, press.gateway, Refusal(status=403, code="not_allowed", words=MAY_NOT))
+    if refusal := not_here(request, MAY_NOT):
+        return _page(request, press.gateway, refusal)
     try:
         _check(press)
         order = orders.buy(
@@ -89,6 +89,16 @@ def page(request: access.Request) -> HttpResponse:
     if order.state != Order.State.OPEN:
         return SeeOther(f"/credits/orders/{order.id}")
     return SeeOther(order.checkout_url.removeprefix(settings.GESSO.base_url))  # our own page by whatever name we go
+
+
+def not_here(request: access.Request, may_not: str) -> Refusal | None:
+    """Return why this person may not act in this workspace, or that it is not the one that the form was made in."""
+    if request.POST.get("workspace") != str(request.workspace.id):
+        words = f"You went to {request.workspace.name} meanwhile, so nothing was done. Look again before you go on."
+        return Refusal(status=409, code="other_workspace", words=words)
+    if not workspaces.can(request.membership, "manage"):
+        return Refusal(status=403, code="not_allowed", words=may_not)
+    return None
 
 
 def _press(request: access.Request) -> Press:

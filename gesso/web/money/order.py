@@ -1,6 +1,7 @@
 """/credits/orders/<order>: where one comes back from the gateway, and waits until the credits are there.
 
-Looking at the page asks the gateway, at most once in `ASK_SECONDS` for each order, so that credits arrive without any
+It is found in any workspace of the person's, for they may have switched while they paid. Looking at it asks the
+gateway, at most once in `ASK_SECONDS` for each order, so that credits arrive without any
 webhook. What the page says is our own row.
 """
 
@@ -17,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from gesso.accounts import workspaces
-from gesso.billing import fulfilment, orders
+from gesso.billing import orders
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Order, Payment
 from gesso.web import access, fragments, wording
@@ -50,7 +51,7 @@ class View:
 @require_GET
 @access.signed_in
 def page(request: access.Request, order_id: uuid.UUID) -> HttpResponse:
-    """How an order of the workspace stands; `?canceled=1`: the person left the gateway's page."""
+    """How an order stands; `?canceled=1`: the person left the gateway's page."""
     context = _context(request, order_id, canceled="canceled" in request.GET)
     return render(request, "billing/order.html", context)
 
@@ -64,14 +65,17 @@ def state(request: access.Request, order_id: uuid.UUID) -> HttpResponse:
 
 
 def _context(request: access.Request, order_id: uuid.UUID, *, canceled: bool) -> dict[str, object]:
-    order = fulfilment.order_of(request.workspace.id, order_id)
+    mine = {row.workspace_id: row for row in request.memberships}
+    order = Order.objects.filter(id=order_id, workspace__in=mine).first()
     if order is None:
         raise Http404
     order, problem = _looked_at(order)
+    membership = mine[order.workspace_id]
     return {
         "order": order, "price": wording.money(order.amount, order.currency), "view": view(order, canceled, problem),
-        "may_buy": workspaces.can(request.membership, "manage"), "test": not order.live,
-        "gateway_name": offers.gateway_name(order.gateway),
+        "may_buy": workspaces.can(membership, "manage"), "test": not order.live,
+        "gateway_name": offers.gateway_name(order.gateway), "ours": membership.workspace,
+        "elsewhere": membership.workspace_id != request.workspace.id,
     }  # fmt: skip
 
 

@@ -80,8 +80,8 @@ def resume(request: access.Request) -> HttpResponse:
 @access.signed_in
 def portal(request: access.Request) -> HttpResponse:
     """Go to the gateway's own page for the card and invoices."""
-    if not workspaces.can(request.membership, "manage"):
-        return _page(request, buying.Refusal(status=403, code="not_allowed", words=MAY_NOT))
+    if refusal := buying.not_here(request, MAY_NOT):
+        return _page(request, refusal)
     try:
         address = subscriptions.portal(request.workspace)
     except REFUSALS as refused:
@@ -93,8 +93,8 @@ def portal(request: access.Request) -> HttpResponse:
 
 
 def _do(request: access.Request, deed: Callable[[Workspace], str]) -> HttpResponse:
-    if not workspaces.can(request.membership, "manage"):
-        return _page(request, buying.Refusal(status=403, code="not_allowed", words=MAY_NOT))
+    if refusal := buying.not_here(request, MAY_NOT):
+        return _page(request, refusal)
     try:
         messages.success(request, deed(request.workspace))
     except REFUSALS as refused:

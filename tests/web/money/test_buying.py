@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from gesso.accounts import teams
 from gesso.accounts.models import Membership
 from gesso.billing import orders
 from gesso.billing.gateways import protocol
@@ -68,6 +69,18 @@ def test_who_may_not_buy_reads_why_and_orders_nothing(counter, role):
     assert all("item" not in form for form in shop.forms(page))
     refused = shop.said(counter.browser.post("/credits/buy", form), 403)
     assert shop.code(refused) == "not_allowed" and "Nothing was charged." in refused
+    assert not Order.objects.exists()
+
+
+def test_a_form_of_another_workspace_orders_nothing_here(counter):
+    form = counter.form("pack-200")
+    theirs = teams.create(counter.who.user, "Kiln and Linen").workspace
+    assert form["workspace"] == str(counter.who.workspace.id)
+    refused = shop.said(counter.browser.post("/credits/buy", form | {"workspace": str(theirs.id)}), 409)
+    assert shop.code(refused) == "other_workspace"
+    counter.browser.post("/team/switch", {"workspace": str(theirs.id)})
+    refused = shop.said(counter.browser.post("/credits/buy", form), 409)
+    assert shop.code(refused) == "other_workspace" and "You went to Kiln and Linen meanwhile" in refused
     assert not Order.objects.exists()
 
 

@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from gesso.accounts import teams
 from gesso.accounts.models import Membership
 from gesso.billing import registry
 from gesso.billing.gateways import protocol, testing
@@ -99,6 +100,18 @@ def test_the_gateway_is_asked_once_in_two_seconds(counter, till, monkeypatch):
     counter.get(path)
     assert till.asked == ["open", "look", "look"]
     assert len(order._asked) == 1  # nothing gathers
+
+
+def test_an_order_of_another_workspace_of_ones_own_leads_there(counter):
+    back = counter.pay("pack-200")
+    team = teams.create(counter.who.user, "Kiln and Linen").workspace
+    counter.browser.post("/team/switch", {"workspace": str(team.id)})
+    page = counter.get(back)  # as one comes back who switched while paying
+    assert "200 credits were added." in page and f"This is for {counter.who.workspace.name}." in page
+    assert "/credits/receipts/" not in page
+    home = {"workspace": str(counter.who.workspace.id), "next": "/credits"}
+    assert counter.browser.post("/team/switch", home)["Location"] == "/credits"
+    assert "/credits/receipts/" in counter.get(back)
 
 
 def test_what_is_anothers_is_nothing_here(counter):

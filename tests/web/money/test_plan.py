@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from gesso.accounts import teams
 from gesso.accounts.models import Membership
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Customer, Order, Subscription
@@ -25,9 +26,14 @@ def ours() -> Subscription:
     return Subscription.objects.get()
 
 
+def post(counter, deed: str, **fields: str):
+    """Press a button of the page."""
+    return counter.browser.post(f"/credits/plan/{deed}", {"workspace": str(counter.who.workspace.id), **fields})
+
+
 def do(counter, deed: str, **fields: str) -> str:
     """Press a button of the page and return the page that follows."""
-    answer = counter.browser.post(f"/credits/plan/{deed}", fields)
+    answer = post(counter, deed, **fields)
     assert (answer.status_code, answer["Location"]) == (303, "/credits/plan"), answer.content
     return counter.get("/credits/plan")
 
@@ -98,31 +104,31 @@ def test_the_card_is_changed_on_the_gateways_page(counter, till):
     made = Order.objects.get()
     till.press(str(made.id), "pay", clock.now())
     counter.get(f"/credits/orders/{made.id}")
-    assert shop.code(shop.said(counter.browser.post("/credits/plan/portal"), 409)) == "no_portal"
+    assert shop.code(shop.said(post(counter, "portal"), 409)) == "no_portal"
     Customer.objects.create(workspace=counter.who.workspace, gateway="stripe", external_id="cus_1")
     assert "Card and invoices" in counter.get("/credits/plan")
-    assert counter.browser.post("/credits/plan/portal")["Location"] == "https://pay.example/portal/cus_1"
+    assert post(counter, "portal")["Location"] == "https://pay.example/portal/cus_1"
     for trouble, status, code in (
         (protocol.Unavailable("down"), 503, "gateway_unavailable"), (protocol.Refused("no"), 502, "gateway_refused"),
     ):  # fmt: skip
         till.trouble = trouble
         for deed in ("cancel", "portal"):
-            assert shop.code(shop.said(counter.browser.post(f"/credits/plan/{deed}"), status)) == code
-        changed = counter.browser.post("/credits/plan/change", {"plan": "team"})
+            assert shop.code(shop.said(post(counter, deed), status)) == code
+        changed = post(counter, "change", plan="team")
         assert shop.code(shop.said(changed, status)) == code
     assert (ours().plan, ours().next_plan, ours().cancels_at_period_end) == ("studio", "", False)
 
 
 @pytest.mark.parametrize(("plan", "words"), [("studio", "This is the plan"), ("none", "There is no such plan.")])
 def test_a_change_to_nothing_new(subscriber, plan, words):
-    page = shop.said(subscriber.browser.post("/credits/plan/change", {"plan": plan}), 409)
+    page = shop.said(post(subscriber, "change", plan=plan), 409)
     assert shop.code(page) == "no_change" and words in page and "Nothing was changed." in page
-    assert subscriber.browser.post("/credits/plan/change").status_code == 400
+    assert post(subscriber, "change").status_code == 400
 
 
 @pytest.mark.parametrize("deed", ["change", "cancel", "resume", "portal"])
 def test_without_a_plan_nothing_is_done(counter, deed):
-    page = shop.said(counter.browser.post(f"/credits/plan/{deed}", {"plan": "team"}), 409)
+    page = shop.said(post(counter, deed, plan="team"), 409)
     assert shop.code(page) == "no_plan"
     assert counter.browser.get(f"/credits/plan/{deed}").status_code == 405
 
@@ -133,8 +139,16 @@ def test_who_may_not_change_the_plan_reads_why(subscriber, deed):
     page = subscriber.get("/credits/plan")
     assert "Only owners and admins of this workspace can change its plan." in page
     assert "/credits/plan/" not in page  # no form
-    refused = shop.said(subscriber.browser.post(f"/credits/plan/{deed}", {"plan": "team"}), 403)
+    refused = shop.said(post(subscriber, deed, plan="team"), 403)
     assert shop.code(refused) == "not_allowed"
+    assert (ours().plan, ours().cancels_at_period_end) == ("studio", False)
+
+
+def test_a_form_of_another_workspace_changes_nothing(subscriber):
+    team = teams.create(subscriber.who.user, "Kiln and Linen").workspace
+    subscriber.browser.post("/team/switch", {"workspace": str(team.id)})
+    for deed in ("change", "cancel", "resume", "portal"):
+        assert shop.code(shop.said(post(subscriber, deed, plan="team"), 409)) == "other_workspace"
     assert (ours().plan, ours().cancels_at_period_end) == ("studio", False)
 
 
