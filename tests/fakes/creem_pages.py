@@ -7,7 +7,7 @@ from tests.fakes.creem_shop import Shop
 
 _FRAME = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>
+<title>{title}</title><link rel="icon" href="data:,"><style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 28rem; margin: 3rem auto; padding: 0 1rem; color: #222 }}
 .note {{ color: #666 }} button {{ font: inherit; padding: .5rem 1rem; margin-right: .5rem }} [role=status] {{ color: #a00 }}
 </style></head><body><main>
