@@ -142,6 +142,9 @@ def _worker(_options: argparse.Namespace, environment: env.Environment) -> int:
 
 def _migrate(options: argparse.Namespace, environment: env.Environment) -> int:
     with _database(environment):
+        from gesso.config import checks
+
+        checks.advise()  # here, since every start passes here once
         if options.owner_link:
             from gesso.accounts import sign_in_links
 

@@ -81,8 +81,9 @@ def test_another_currency_needs_its_rate(load):
     assert "billing.usd_rate" in said
     # At 2 euros for a dollar a high picture costs 42.144 cents and brings 44.8; at 2.2 it costs 46.3584.
     assert underpriced.warnings(*load('currency = "eur"\n[billing]\nusd_rate = "2"')) == []
-    medium, high = underpriced.warnings(*load('currency = "eur"\n[billing]\nusd_rate = "2.2"'))
+    medium, high, low = underpriced.warnings(*load('currency = "eur"\n[billing]\nusd_rate = "2.2"'))
     assert "€0.1120" in medium
     assert "€0.1159" in medium
     assert "€0.4480" in high
     assert "€0.4636" in high
+    assert low.startswith("GPT Image 1.5, low: an image is sold for 1 credit, at least €0.0280")

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from gesso.accounts.models import Workspace
+from gesso.billing import registry
 from gesso.core import catalog, currencies
 from gesso.credits import ledger
 from gesso.generations.models import Generation
@@ -49,6 +50,18 @@ def changed(monkeypatch):
         return made
 
     return change
+
+
+@pytest.fixture
+def with_key(settings):
+    """Let OpenAI's models be asked from now on."""
+
+    def give():
+        settings.GESSO = dataclasses.replace(settings.GESSO, openai_api_key="sk-test")
+
+    registry.configured.cache_clear()
+    yield give
+    registry.configured.cache_clear()
 
 
 def text(response) -> str:
@@ -256,8 +269,8 @@ def _tomorrow():
     return datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
 
 
-def test_prices_below_cost_are_said_on_both_pages(browser, changed, settings, monkeypatch):
-    monkeypatch.setattr(settings, "GESSO", dataclasses.replace(settings.GESSO, openai_api_key="sk-test"))
+def test_prices_below_cost_are_said_on_both_pages(browser, changed, with_key):
+    with_key()
     for path in ("/staff/", PAGE):
         assert "an image is sold for" not in text(browser.get(path))
     changed(prices=catalog.current().prices.model_copy(update={"high": 1}))
@@ -267,10 +280,10 @@ def test_prices_below_cost_are_said_on_both_pages(browser, changed, settings, mo
         )
 
 
-def test_the_first_page_leads_here_and_measures(browser, who, settings, monkeypatch):
-    monkeypatch.setattr(settings, "GESSO", dataclasses.replace(settings.GESSO, openai_api_key="sk-test"))
+def test_the_first_page_leads_here_and_measures(browser, who, with_key):
     till.buy(who)
     till.work(who, "delivered", quality="low", usage={"input_tokens": 0, "output_tokens": 1000})
+    with_key()
     response = browser.get("/staff/")
     assert 'href="/staff/margin/"' in response.content.decode()
     # 1,000 tokens of $30 a million: 3 cents, for a credit of 2.8
