@@ -48,9 +48,8 @@ class Creem:
         anybody, and an order is paid once.
         """
         self._check_product(sale)
-        payer = (
-            {"id": creem_states.customer_of(sale.customer)} if sale.customer else {"email": sale.email}
-        )  # it takes one of the two
+        # It takes an id or an address, not both.
+        payer = {"id": creem_states.customer_of(sale.customer)} if sale.customer else {"email": sale.email}
         row = self._api.post("v1/checkouts", {
             "product_id": sale.product, "request_id": sale.order, "success_url": sale.success_url, "customer": payer,
             "metadata": {"order": sale.order, "item": sale.item},
