@@ -118,7 +118,8 @@ def _refusal(refused: Exception, workspace: Workspace) -> buying.Refusal:
         case subscriptions.NoChange():
             return buying.Refusal(status=409, code="no_change", words=f"{refused} Nothing was changed.")
         case protocol.Unavailable():
-            words = f"{name} does not answer just now. Nothing was changed. Try again."
+            # It may have heard us and answered too late: the page must not say that nothing was changed.
+            words = f"{name} does not answer just now. Look at this page again in some minutes before you repeat this."
             return buying.Refusal(status=503, code="gateway_unavailable", words=words)
     words = f"{name} did not accept this. Nothing was changed. Ask whoever runs this install if it happens again."
     return buying.Refusal(status=502, code="gateway_refused", words=words)
@@ -133,7 +134,7 @@ def _page(request: access.Request, refusal: buying.Refusal | None = None) -> Htt
         "standing": standing(ours) if ours else "",
         "past_due": bool(ours and ours.state == Subscription.State.PAST_DUE),
         "waits": f"{ours.next_name} from the next month on." if ours and ours.next_plan else "",
-        "choices": _choices(ours) if ours and not ours.cancels_at_period_end else [],
+        "choices": _choices(ours) if ours and _may_move(ours) else [],
         "has_portal": bool(ours and _has_portal(ours)),
         "gateway_name": offers.gateway_name(ours.gateway) if ours else "",
         "may_change": may_change,
@@ -164,6 +165,11 @@ def standing(ours: Subscription) -> str:
     )
     when = f"It renews on {until}" if until else "It renews each month"
     return f"{when}: {name}, {credits_:,} credits for {wording.money(amount, ours.currency)} before tax."
+
+
+def _may_move(ours: Subscription) -> bool:
+    """Another plan is for one that goes on and is paid; first things first otherwise."""
+    return ours.state == Subscription.State.ACTIVE and not ours.cancels_at_period_end
 
 
 def _has_portal(ours: Subscription) -> bool:

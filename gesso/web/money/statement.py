@@ -114,7 +114,8 @@ def _named(workspace_id: uuid.UUID, found: Sequence[queries.StatementLine]) -> d
         if work := works.get(line.reference):
             named[line.id] = work
         elif receipt := paid.get(line.reference):
-            named[line.id] = _Named(receipt.words if line.kind == "grant" else plain, receipt=receipt.number)
+            bought = line.kind == "grant" and line.reference.startswith("payment:")
+            named[line.id] = _Named(receipt.words if bought else plain, receipt=receipt.number)
         else:
             named[line.id] = _Named(plain)
     return named

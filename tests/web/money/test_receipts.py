@@ -65,6 +65,9 @@ def test_a_dispute_is_said_plainly(counter, dispute, tag, words):
     fulfilment.apply("test", [gateway.paid(made, dispute=dispute)])
     assert words in counter.get(f"/credits/receipts/{Payment.objects.get().id}")
     assert f">{tag}</span>" in counter.get("/credits/receipts")
+    page = counter.get("/credits")
+    assert ">200 credits: the payment is disputed</a>" in page
+    assert (">200 credits: the dispute was decided for us</a>" in page) == (dispute == "won")
 
 
 def test_every_payment_of_a_plan_says_its_month(counter):
