@@ -56,6 +56,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: apart, the body would wait for the client's acknowledgement
     server: Server
 
     def log_message(self, *_words: object) -> None:

@@ -1,12 +1,16 @@
 """The fake Stripe speaks to Stripe's own client as Stripe does, and misbehaves only when told to."""
 
 import http.server
+import signal
+import subprocess
+import sys
 import threading
 
 import httpx2
 import pytest
 import stripe as sdk
 
+from tests.fakes.provider import ROOT
 from tests.fakes.stripe import FakeStripe
 
 
@@ -142,3 +146,23 @@ def test_webhooks_are_signed_doubled_held_and_dropped(fake, client, session, doo
     fake.webhooks.release([1, 0, 1])
     assert [delivery.type for delivery in fake.webhooks.log][2:] == ["two", "one", "two"]
     assert {delivery.status for delivery in fake.webhooks.log} == {202}
+
+
+def test_it_runs_by_hand():
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.fakes.stripe_demo"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as demo:  # fmt: skip
+        words = dict(demo.stdout.readline().strip().split("=", 1) for _ in range(3))
+        assert words.keys() == {"STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"}
+        client = sdk.StripeClient(words["STRIPE_SECRET_KEY"], base_addresses={"api": words["STRIPE_API_BASE"]})
+        client.v1.products.create({"id": "gesso_pack_x", "name": "X"})
+        session = client.v1.checkout.sessions.create(params(mode="subscription", subscription_data={}))
+        httpx2.post(session.url, data={"press": "delay"}, trust_env=False)
+        demo.stdin.write("settle\nrenew\nrefund pi_none\nlist\nwebhooks\n")
+        demo.stdin.close()
+        said = demo.stdout.readline() + demo.stdout.readline() + demo.stdout.readline()
+        demo.send_signal(signal.SIGINT)
+        said += demo.stdout.read()
+    assert demo.returncode == 0
+    assert "can't be done" in said
+    assert said.count(" paid 800") == 2
