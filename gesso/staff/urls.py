@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from gesso.staff import accounts, codes, generations, images, margin
+from gesso.staff import accounts, codes, generations, images, margin, payments, reports
 from gesso.staff import credits as ledger_rows
 from gesso.staff.site import site
 
-for _room in (accounts, generations, ledger_rows, codes, images):
+for _room in (accounts, generations, ledger_rows, codes, images, payments, reports):
     _room.register(site)
 
 urlpatterns = [
