@@ -161,7 +161,7 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password": "3/h/key,20/h/ip",
     "request_login_code": "3/m/key,20/h/ip",
 }
-ALLAUTH_TRUSTED_PROXY_COUNT = len(GESSO.trusted_proxies)
+ALLAUTH_TRUSTED_PROXY_COUNT = 0  # the server knows which proxies to believe: the client is REMOTE_ADDR (`config.web`)
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SECURE  # browsers themselves allow it on localhost only

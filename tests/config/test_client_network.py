@@ -23,7 +23,7 @@ def visit(site: instance.Instance, email: str, forwarded: str) -> str:
 def test_a_trusted_proxy_says_where_people_are(places):
     directory = places()
     (directory / "catalog.toml").write_text(CATALOG)
-    words = {"GESSO_CATALOG": str(directory / "catalog.toml"), "GESSO_TRUSTED_PROXIES": "127.0.0.1"}
+    words = {"GESSO_CATALOG": str(directory / "catalog.toml"), "GESSO_TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1"}
     with instance.running(directory, **words) as site:
         assert allowances.CROWDED not in visit(site, "ada@example.com", "8.8.8.1")
         assert allowances.CROWDED in visit(site, "bob@example.com", "8.8.8.2")
