@@ -18,14 +18,11 @@ from gesso.accounts import workspaces
 from gesso.accounts.models import Membership, User, Workspace
 from gesso.core import clock
 
-# A hold's amount less what was released is what is held (open) or was charged (closed).
+# Of each part of a hold: what is held still, or was charged and not returned since.
 _SPENT = """
-SELECT generation.member_id, sum(hold.amount - hold.released - coalesce(back.returned, 0))
+SELECT generation.member_id, sum(part.amount - part.released - part.returned)
 FROM generations_generation AS generation
-JOIN credits_credithold AS hold ON hold.id = generation.hold_id
-LEFT JOIN LATERAL (
-    SELECT sum(part.returned) AS returned FROM credits_holdpart AS part WHERE part.hold_id = hold.id
-) AS back ON true
+JOIN credits_holdpart AS part ON part.hold_id = generation.hold_id
 WHERE generation.workspace_id = %(workspace)s AND generation.created_at >= %(since)s {whose}
 GROUP BY generation.member_id
 """
