@@ -14,13 +14,16 @@ ifneq ($(CURDIR),$(shell cat $(MADE_FOR) 2>/dev/null))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint types fmt
+.PHONY: help run demo-payments test test-fast lint types fmt
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 run: $(VENV)/.runtime ## install what is missing, then run Gesso until Ctrl-C
 	@exec $(BIN)/gesso run
+
+demo-payments: $(VENV)/.dev ## run Gesso against a Stripe for tests, to try payments by hand in a browser
+	@exec $(BIN)/python -m tests.demo_payments
 
 test: lint types node_modules/.installed $(VENV)/.s3 ## install what is missing, then run every check and every test
 	$(BIN)/python -m tests.chromium
