@@ -18,7 +18,7 @@ PUBLIC = (
     "/", "/pricing", "/accounts/login/", "/accounts/signup/", "/accounts/password/reset/", "/accounts/login/code/",
 )  # fmt: skip
 SIGNED_IN = (
-    "/studio", "/library", "/library?q=nothing+like+it", "/trash", "/credits", "/settings", "/settings/keys",
+    "/studio", "/library", "/library?q=nothing+like+it", "/trash", "/credits", "/credits/buy", "/settings", "/settings/keys",
     "/accounts/email/", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/webauthn/",
     "/accounts/sessions/", "/accounts/logout/", "/accounts/2fa/totp/activate/",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from gesso.billing import subscriptions
-from gesso.billing.models import Subscription
+from gesso.billing.models import Payment, Subscription
 from gesso.core import catalog
 from gesso.credits import allowances, ledger, queries
 from gesso.credits.models import CreditHold
@@ -87,6 +87,7 @@ def page(request: access.Request) -> HttpResponse:
         "workspace_name": request.workspace.name,
         "sold_here": offers.sold_here(),
         "plan": plan.name if plan else "",
+        "receipts": offers.sold_here() or Payment.objects.filter(workspace=request.workspace).exists(),
     }
     return render(request, "credits/page.html", context)
 
