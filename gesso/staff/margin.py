@@ -35,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "periods": [(name, words, name == period.name) for name, words in margin_periods.NAMES.items()],
         "by": by,
         "when": margin_words.HEADS["time"],
-        "what": ("",),
+        "what": ("Prices",),
         "caption": f"{period.words} by {margin_words.BY[by].lower()}",
         "bys": [(name, words, name == by) for name, words in margin_words.BY.items()],
         "heads": margin_words.HEADS[by],

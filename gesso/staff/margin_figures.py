@@ -47,41 +47,46 @@ lots AS (
     LEFT JOIN taken ON taken.payment_id = pay.id
     WHERE pay.live OR NOT EXISTS (SELECT FROM billing_payment WHERE live)
 )"""
-_EARNED = """
+# Money of each part and cost of each attempt add up however they are grouped: first to cells of a few thousand rows.
+_CELL = "model, quality, workspace_id, member_id, step"
+_EARNED = f"""
 earned AS (
-    SELECT hold_id, sum(used) AS charged, sum(used) FILTER (WHERE ours) AS paid,
+    SELECT {_CELL}, 0 AS images, sum(used) AS charged, sum(used) FILTER (WHERE ours) AS paid,
            sum(used) FILTER (WHERE NOT ours) AS elsewhere, sum(gross) FILTER (WHERE ours) AS gross,
-           sum(LEAST(gross, round(kept * used / stands_for))) FILTER (WHERE ours) AS kept
+           sum(LEAST(gross, round(kept * used / stands_for))) FILTER (WHERE ours) AS kept,
+           0 AS cost, 0 AS borne, 0 AS maybe, 0 AS unknown
     FROM (
-        SELECT part.hold_id, part.captured - part.returned AS used, worth.ours, worth.kept, worth.stands_for,
+        SELECT {_CELL}, part.captured - part.returned AS used, worth.ours, worth.kept, worth.stands_for,
                round(worth.amount * (part.captured - part.returned) / worth.credits) AS gross
         FROM work
         JOIN credits_holdpart AS part ON part.hold_id = work.hold_id
         LEFT JOIN worth ON worth.lot_id = part.grant_id
-    ) AS parts GROUP BY hold_id
-)"""
-_SPENT = """
+    ) AS parts GROUP BY {_CELL}
+)"""  # noqa: S608 (put together from the constants above)
+_SPENT = f"""
 spent AS (
-    SELECT generation_id, count(*) FILTER (WHERE delivered AND COALESCE(number, 1) = 1) AS images,
+    SELECT {_CELL}, count(*) FILTER (WHERE delivered AND COALESCE(number, 1) = 1) AS images,
+           0 AS charged, 0 AS paid, 0 AS elsewhere, 0 AS gross, 0 AS kept,
            sum(cost) AS cost, sum(cost) FILTER (WHERE NOT (delivered AND state = 'finished')) AS borne,
            sum(cost) FILTER (WHERE state IN ('sending', 'accepted', 'unknown') OR failure_kind = 'malformed') AS maybe,
            count(*) FILTER (WHERE number IS NOT NULL AND cost IS NULL) AS unknown
     FROM (
-        SELECT output.generation_id, output.state = 'delivered' AS delivered, try.number, try.state, try.failure_kind,
+        SELECT {_CELL}, output.state = 'delivered' AS delivered, try.number, try.state, try.failure_kind,
                CASE WHEN try.provider = 'sandbox' THEN 0
+                    WHEN %(rate)s::bigint = 1000000 THEN try.cost
                     ELSE round(try.cost * %(rate)s::bigint / 1000000.0) END AS cost
         FROM work
         JOIN generations_output AS output ON output.generation_id = work.id
         LEFT JOIN generations_attempt AS try ON try.output_id = output.id
-    ) AS tries GROUP BY generation_id
-)"""
+    ) AS tries GROUP BY {_CELL}
+)"""  # noqa: S608 (put together from the constants above)
 _SUMS = """
 sums AS (
     SELECT GROUPING(model, quality, workspace_id, step) AS kind, model, quality, workspace_id, member_id, step,
            sum(images) AS images, sum(charged) AS charged, sum(paid) AS paid, sum(elsewhere) AS elsewhere,
            sum(gross) AS gross, sum(kept) AS kept, sum(cost) AS cost, sum(borne) AS borne, sum(maybe) AS maybe,
            sum(unknown) AS unknown
-    FROM work LEFT JOIN earned USING (hold_id) LEFT JOIN spent ON spent.generation_id = work.id
+    FROM (SELECT * FROM earned UNION ALL SELECT * FROM spent) AS cells
     GROUP BY GROUPING SETS ((), (model), (quality), (model, quality), (workspace_id, member_id), (step))
 )"""
 _REPORT = f"""
