@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 from django.db import transaction
+from django.db.models.functions import Now
 
 from gesso.billing import borne_out, plans, taking_back
 from gesso.billing.borne_out import NotOurs
@@ -39,6 +40,8 @@ def apply(gateway: str, states: Sequence[protocol.State], *, asked_at: datetime.
     changes: list[str] = []
     stale = False
     for state in sorted(states, key=_turn):
+        if isinstance(state, protocol.PaymentState) and _is_known(gateway, state):
+            continue
         try:
             with transaction.atomic():
                 found = _apply(gateway, state, asked_at)
@@ -52,6 +55,14 @@ def apply(gateway: str, states: Sequence[protocol.State], *, asked_at: datetime.
     if stale:
         raise Stale(changes)
     return changes
+
+
+def _is_known(gateway: str, state: protocol.PaymentState) -> bool:
+    """Return whether this is what we have written down: most of what reconciliation looks at."""
+    known = Payment.objects.filter(gateway=gateway, external_id=state.id).first()
+    if known is None or state.order not in {"", str(known.order_id)}:
+        return False
+    return not taking_back.differs(known, state)
 
 
 def _turn(state: protocol.State) -> int:
@@ -68,7 +79,7 @@ def _note(gateway: str, state: protocol.State, problem: NotOurs) -> None:
 
 def _resolve(gateway: str, state: protocol.State) -> None:
     """What is borne out after all (its order was heard of later) need not be seen by anybody."""
-    Mismatch.objects.filter(gateway=gateway, subject=state.id[:255], seen_at__isnull=True).update(seen_at=clock.now())
+    Mismatch.objects.filter(gateway=gateway, subject=state.id[:255], seen_at__isnull=True).update(seen_at=Now())
 
 
 def _apply(gateway: str, state: protocol.State, asked_at: datetime.datetime | None) -> list[str]:
@@ -121,9 +132,7 @@ def _receive(gateway: str, order: Order, state: protocol.PaymentState, paid_at: 
         )  # fmt: skip
         notices.announce_balance(order.workspace_id)
     made.save()
-    Order.objects.filter(id=order.id).exclude(state=Order.State.PAID).update(
-        state=Order.State.PAID, ended_at=clock.now()
-    )
+    Order.objects.filter(id=order.id).exclude(state=Order.State.PAID).update(state=Order.State.PAID, ended_at=Now())
     return made
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from gesso.billing import looking, registry
@@ -86,7 +87,7 @@ def handle(number: int) -> None:
         log.exception("a webhook could not be handled, and nobody foresaw it", event_id=number)
         _try_again(event, changes, f"An unexpected {type(problem).__name__}; the log has it.")
     else:
-        WebhookEvent.objects.filter(id=number).update(due_at=None, handled_at=clock.now(), changes=changes, failed="")
+        WebhookEvent.objects.filter(id=number).update(due_at=None, handled_at=Now(), changes=changes, failed="")
 
 
 def _try_again(event: WebhookEvent, changes: list[str], reason: str) -> None:
