@@ -4,6 +4,7 @@ Invariant: nothing here is kept and no price changes. Last month is told again w
 paid credits and the same share of refunds; only prices and the worth of a credit are others.
 """
 
+import collections
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
@@ -118,15 +119,16 @@ def again(lines: Lines, prices: Prices) -> Figures:
 
     What is in the catalogue no more keeps the credits that it brought.
     """
-    images = charged = earned = cost = unknown = 0
+    sums = collections.Counter[str]()
     for of, was in lines:
         price = prices.credits.get((of.model, of.quality))
-        then = was.charged if price is None else was.images * price
-        images, charged, cost, unknown = images + was.images, charged + then, cost + was.cost, unknown + was.unknown
+        charged = was.charged if price is None else was.images * price
+        same = {name: getattr(was, name) for name in ("images", "cost", "borne", "maybe", "unknown")}
+        sums.update(same, charged=charged)
         if was.charged and was.earned:
-            kept = was.earned - was.refunds
-            earned += costs.rounded(then * was.paid * prices.credit * kept, was.charged * was.earned)
-    return Figures(images=images, charged=charged, earned=earned, cost=cost, unknown=unknown)
+            earned = costs.rounded(charged * was.paid * prices.credit, was.charged)
+            sums.update(earned=earned, refunds=costs.rounded(earned * was.refunds, was.earned))
+    return Figures(**sums)
 
 
 def _offers(rules: catalog.Catalog) -> str:

@@ -201,7 +201,7 @@ def test_other_prices_bring_other_margins(browser, sold):
     last_month(sold)
     said = text(browser.get(PAGE, asked(medium="6", **{"times.gpt-image-2": "2"}, credit="0.05")))
     # 2 pictures x 12 credits x 5 cents = $1.20; less 11.368 cents: $1.08632, 90.5 %
-    assert "At these prices 2 24 $1.20 $0.00 $0.1137 $0.00 $0.00 $1.09 90.5%" in said
+    assert "At these prices 2 24 $1.20 $0.00 $0.1137 $0.0527 $0.0527 $1.09 90.5%" in said
     # one picture: 12 credits, 60 cents; none ended in the last 30 days or the measured 3.05 cents
     assert re.search(r"GPT Image 2 medium 12 \$0\.6000 \$0\.0(305|527) ", said)
 
@@ -220,8 +220,8 @@ def test_refunds_stay_refunds_in_the_simulator(browser, who):
     last_month(till.work(who, *["delivered"] * 4))
     last_month(till.work(who, *["delivered"] * 4, quality="high"))
     till.told_again(payment, refunded=700)  # $1 of $3.20 is left
-    assert "At these prices 8 80 $1.00" in text(browser.get(PAGE, asked()))
-    assert "At these prices 8 80 $2.00" in text(browser.get(PAGE, asked(credit="0.08")))
+    assert "At these prices 8 80 $3.20 $2.20 $0.24" in text(browser.get(PAGE, asked()))
+    assert "At these prices 8 80 $6.40 $4.40 $0.24" in text(browser.get(PAGE, asked(credit="0.08")))
 
 
 def test_one_image_below_its_cost_is_marked(browser):
