@@ -14,7 +14,7 @@ ifneq ($(CURDIR),$(shell cat $(MADE_FOR) 2>/dev/null))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo-payments test test-fast lint types fmt
+.PHONY: help run demo-payments test test-fast torture lint types fmt
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -31,6 +31,9 @@ test: lint types node_modules/.installed $(VENV)/.s3 ## install what is missing,
 
 test-fast: lint types ## lint, types, and the tests that need no browser, kill nothing and are quick
 	$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not crash and not slow"
+
+torture: $(VENV)/.dev ## what takes hours: 20,000 storms of webhooks (SEQUENCES=... for more, SEED=... for others)
+	SEQUENCES=$${SEQUENCES:-20000} $(BIN)/pytest -n 2 --dist worksteal tests/billing/test_storm.py tests/billing/test_storm_stripe.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
