@@ -79,7 +79,7 @@ class Moderator:
         self._request, self._output = request, output
         self.seen: list[str] = []
 
-    async def judge_request(self, prompt: str, pictures: object) -> Verdict:
+    async def judge_request(self, prompt: str, pictures: object, *, reference: str = "") -> Verdict:
         """Give the scripted verdict about a request."""
         self.seen.append(prompt)
         return self._say(self._request)

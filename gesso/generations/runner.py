@@ -203,7 +203,9 @@ class Runner:
             return ""
         try:
             verdict = await self._moderator.judge_request(
-                generation.prompt, [(reference.data, reference.media_type) for reference in references]
+                generation.prompt,
+                [(reference.data, reference.media_type) for reference in references],
+                reference=str(generation.id),
             )
         except policy.Unavailable as unavailable:
             log.warning("moderation did not answer", generation=str(generation.id), reason=str(unavailable))

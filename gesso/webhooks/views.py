@@ -12,7 +12,7 @@ from gesso.webhooks import inbox
 @csrf_exempt  # a gateway has no session; its signature is what counts
 @require_POST
 def receive(request: HttpRequest, gateway: str) -> HttpResponse:
-    """Store what is proved and answer 202; 400 for a bad signature, 413 for too much, 404 for a gateway not in use."""
+    """Store what is proved and say so; 400 for a bad signature, 413 for too much, 404 for a gateway not in use."""
     till = registry.configured().get(gateway)
     if till is None or gateway == registry.TEST:
         raise Http404
@@ -23,7 +23,7 @@ def receive(request: HttpRequest, gateway: str) -> HttpResponse:
         inbox.receive(till, request.body, headers)
     except protocol.BadSignature:
         return _refused(400, "bad_signature", "This is not signed with the secret of this endpoint.")
-    return HttpResponse(status=202)
+    return HttpResponse(status=till.received)
 
 
 def _refused(status: int, code: str, message: str) -> HttpResponse:

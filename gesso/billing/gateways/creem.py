@@ -24,6 +24,7 @@ class Creem:
     """One store. `products` maps Creem's products to the catalogue's items."""
 
     name = "creem"
+    received = 200  # its documents count no other status
 
     def __init__(
         self, api_key: str, webhook_secret: str, base_url: str, *, products: Mapping[str, str], book: creem_changes.Book

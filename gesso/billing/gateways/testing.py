@@ -38,6 +38,7 @@ class Testing:
 
     name = "test"
     live = False
+    received = 202
     page_origins: tuple[str, ...] = ()
 
     def __init__(self, shelf: Shelf, base_url: str) -> None:

@@ -72,6 +72,7 @@ class Scripted(testing.Testing):
 
     name = "stripe"
     live = True
+    received = 202
     page_origins = ("https://pay.example",)
 
     def __init__(self) -> None:
