@@ -1,7 +1,7 @@
 """The margin page: what images earned, what they cost, what other prices would bring, and prices below cost.
 
-Three statements at most draw it: the period, last month for the simulator, and the averages of 30 days. Sums are in
-`margin_figures`, other prices in `margin_simulator`; here they become words.
+Three statements at most go over all generations: the period, last month for the simulator, and the averages of 30
+days. Sums are in `margin_figures`, other prices in `margin_simulator`, what is said of them in `margin_words`.
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from gesso.billing.models import Payment
 from gesso.core import catalog
 from gesso.generations import underpriced
 from gesso.staff import margin_chart, margin_figures, margin_files, margin_periods, margin_simulator, margin_words
@@ -44,7 +45,7 @@ def page(request: HttpRequest) -> HttpResponse:
         ],
         "more": max(0, len(rows) - MOST_ROWS),
         "total": margin_words.line(("Total",), report.total, rules),
-        "notes": margin_words.notes(report.total, rules),
+        "notes": margin_words.notes(report.total, rules, pretended=_pretended(report.total)),
         "alerts": alerts(rules, measured),
         "chart": _chart(report, period, rules.currency),
         "steps": [
@@ -77,6 +78,11 @@ def alerts(rules: catalog.Catalog, measured: dict[underpriced.Key, int] | None =
         return underpriced.warnings(rules, models) if _models() else []
     known = underpriced.averages() if measured is None else measured
     return [below.sentence(rules.currency) for below in underpriced.find(rules, models, known)]
+
+
+def _pretended(total: margin_figures.Figures) -> bool:
+    """Return whether what was earned is money of a test mode: it counts until there is a payment that is real."""
+    return bool(total.paid) and not Payment.objects.filter(live=True).exists()
 
 
 def _asked(request: HttpRequest) -> tuple[margin_periods.Period, str]:

@@ -80,7 +80,7 @@ def share(permille: int | None) -> str:
     return f"{currencies.MINUS if permille < 0 else ''}{whole:,}.{rest}%"
 
 
-def notes(total: Figures, rules: catalog.Catalog) -> list[str]:
+def notes(total: Figures, rules: catalog.Catalog, *, pretended: bool) -> list[str]:
     """Return what one must know to read the sums, in sentences."""
     said = []
     attempts = "1 attempt" if total.unknown == 1 else f"{total.unknown:,} attempts"
@@ -93,6 +93,8 @@ def notes(total: Figures, rules: catalog.Catalog) -> list[str]:
         said.append(
             "May have cost: the part of the cost for attempts that brought no answer, by the table of the catalogue."
         )
+    if pretended:
+        said.append("There is no real payment yet: payments in test mode count here until the first one.")
     if total.elsewhere:
         said.append(f"{total.elsewhere:,} credits were paid in another currency; what they earned is not in it.")
     return said

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from gesso.accounts.models import Workspace
 from gesso.billing import registry
+from gesso.billing.models import Payment
 from gesso.core import catalog, currencies
 from gesso.credits import ledger
 from gesso.generations.models import Generation
@@ -163,6 +164,14 @@ def test_a_name_is_no_markup(browser, sold, who):
     response = browser.get(PAGE, {"by": "member"})
     assert b"&lt;b onclick=x&gt;" in response.content
     assert b"<b onclick" not in response.content
+
+
+def test_money_of_a_test_mode_is_said(browser, sold):
+    sentence = "There is no real payment yet"
+    assert sentence in text(browser.get(PAGE))
+    assert sentence not in text(browser.get(PAGE, {"period": "last"}))  # nothing was earned then
+    till.as_if(Payment.objects.get(), live=True)
+    assert sentence not in text(browser.get(PAGE))
 
 
 def test_unknown_cost_is_said(browser, who):
