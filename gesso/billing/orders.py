@@ -54,6 +54,11 @@ def buy(
     return order
 
 
+def sells(till: protocol.Gateway, row: catalog.Pack | catalog.Plan) -> bool:
+    """Return whether this gateway can sell a row of the catalogue: one with a list of its own must have it there."""
+    return bool(row.creem_product) or not till.lists_products
+
+
 def _till(gateway: str) -> protocol.Gateway:
     tills = registry.configured()
     if not tills or (gateway and gateway not in tills):
@@ -67,16 +72,17 @@ def _note(
     till: protocol.Gateway,
 ) -> Order:  # fmt: skip
     known = Order.objects.filter(id=order_id).first()
+    if known and (known.workspace_id, known.kind, known.item, known.gateway) != (workspace.id, kind, item, till.name):
+        raise OrderTaken("This was already sent for something else.")
+    waits = known is None or known.state == Order.State.OPEN
+    if waits and kind == "plan" and Subscription.objects.filter(workspace=workspace).exclude(state="ended").exists():
+        raise HasPlan("This workspace has a plan already.")
     if known:
-        if (known.workspace_id, known.kind, known.item) != (workspace.id, kind, item):
-            raise OrderTaken("This was already sent for something else.")
         return known
     table = catalog.current()
     row = table.pack(item) if kind == "pack" else table.plan(item)
-    if row is None:
+    if row is None or not sells(till, row):
         raise NotForSale("This is not sold here any more.")
-    if kind == "plan" and Subscription.objects.filter(workspace=workspace).exclude(state="ended").exists():
-        raise HasPlan("This workspace has a plan already.")
     try:
         with transaction.atomic():
             return Order.objects.create(

@@ -16,7 +16,7 @@ class Till:
 
     def __init__(self, name: str = "stripe", *, live: bool = False, secret: bytes = SECRET) -> None:
         self.name, self.live, self.secret = name, live, secret
-        self.received = 202
+        self.received, self.lists_products = 202, False
         self.page_origins = ("https://checkout.test",)
         self.states: dict[protocol.Subject, list[protocol.State]] = {}
         self.looked: list[protocol.Subject] = []

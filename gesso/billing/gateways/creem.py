@@ -24,6 +24,7 @@ class Creem:
     """One store. `products` maps Creem's products to the catalogue's items."""
 
     name = "creem"
+    lists_products = True
     received = 200  # its documents count no other status
 
     def __init__(

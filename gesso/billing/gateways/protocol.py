@@ -134,6 +134,7 @@ class Gateway(Protocol):
 
     name: str
     live: bool  # whether its keys take real money
+    lists_products: bool  # whether it keeps a list of its own and sells only what the catalogue names there
     received: int  # the status that it takes for "received" when a webhook is answered
     page_origins: tuple[str, ...]  # where its own pages are, as a Content-Security-Policy names them
 

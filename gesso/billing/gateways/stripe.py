@@ -25,6 +25,7 @@ class Stripe:
     """Packs are known by their payment intent (pi_), months of a plan by their invoice (in_)."""
 
     name = "stripe"
+    lists_products = False
     received = 202
 
     def __init__(self, api_key: str, webhook_secret: str, base_url: str) -> None:

@@ -38,6 +38,7 @@ class Testing:
 
     name = "test"
     live = False
+    lists_products = False
     received = 202
     page_origins: tuple[str, ...] = ()
 

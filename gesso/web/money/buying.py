@@ -166,7 +166,7 @@ def _page(
     plan = subscriptions.current(request.workspace.id)
     context = {
         "sold_here": offers.sold_here(),
-        "shelf": offers.shelf(kept),
+        "shelf": offers.shelf(kept, gateway=chosen),
         "may_buy": workspaces.can(request.membership, "manage"),
         "tills": _tills(tills, chosen) if len(tills) > 1 else [],
         "gateway": chosen,

@@ -6,7 +6,7 @@ Invariant: all three read the same rows of the catalogue, and the price in words
 import dataclasses
 import uuid
 
-from gesso.billing import registry
+from gesso.billing import orders, registry
 from gesso.core import catalog, ids
 from gesso.web import wording
 
@@ -51,9 +51,14 @@ def sold_here() -> bool:
     return bool(registry.configured() and (table.packs or table.plans))
 
 
-def shelf(kept: tuple[str, uuid.UUID] | None = None) -> Shelf:
-    """Return everything that is sold; `kept` is an item whose order id shall stay as it was, for another try."""
+def shelf(kept: tuple[str, uuid.UUID] | None = None, *, gateway: str = "") -> Shelf:
+    """Return what is sold through `gateway`, or through any. `kept`: an item whose order id stays, for another try."""
     table = catalog.current()
+    tills = [till for name, till in registry.configured().items() if gateway in {"", name}]
+
+    def sold(row: catalog.Pack | catalog.Plan) -> bool:
+        return any(orders.sells(till, row) for till in tills)
+
     item, order_id = kept or ("", None)
 
     def order_for(row: str) -> str:
@@ -65,14 +70,14 @@ def shelf(kept: tuple[str, uuid.UUID] | None = None) -> Shelf:
             amount=pack.price, credits=pack.credits, facts=[images(pack.credits, table.prices)],
             order=order_for(pack.id),
         )
-        for pack in table.packs
+        for pack in filter(sold, table.packs)
     ]  # fmt: skip
     plans = [
         Offer(
             kind="plan", item=plan.id, name=plan.name, price=wording.money(plan.price, table.currency),
             amount=plan.price, credits=plan.credits, facts=_limits(plan), order=order_for(plan.id),
         )
-        for plan in table.plans
+        for plan in filter(sold, table.plans)
     ]  # fmt: skip
     return Shelf(packs=packs, plans=plans, tax_note=table.billing.tax_note)
 

@@ -183,7 +183,7 @@ def _ended(workspace: Workspace) -> str:
 
 
 def _choices(ours: Subscription) -> list[Choice]:
-    return [_choice(offer, ours) for offer in offers.shelf().plans]
+    return [_choice(offer, ours) for offer in offers.shelf(gateway=ours.gateway).plans]
 
 
 def _choice(offer: offers.Offer, ours: Subscription) -> Choice:
