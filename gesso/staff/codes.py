@@ -3,8 +3,6 @@
 Nothing of a code changes after it was made, except that it ends. What the forms do is in `making_codes`.
 """
 
-import csv
-import io
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,12 +13,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from gesso.accounts.models import User
+from gesso.core import csv_files
 from gesso.credits import promo
 from gesso.credits.models import PromoCode, PromoUse
-from gesso.staff import making_codes, records
+from gesso.staff import making_codes, records, tables
 
 COLUMNS = ("when", "state", "person", "workspace", "workspace_id", "credits")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run text that begins so
 SHOWN = 100  # uses on the code's page; all of them are in the file
 
 
@@ -114,18 +112,13 @@ class Codes(records.Records):
     def uses(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Return every use as CSV, the oldest first."""
         code = self._found(request, object_id)
-        file = io.StringIO()
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
         rows = PromoUse.objects.filter(code=code).order_by("at", "id")
         found = rows.values_list("at", "state", "user__email", "workspace__name", "workspace_id", "grant__amount")
-        for at, state, email, name, number, amount in found:
-            local = timezone.localtime(at).isoformat(timespec="seconds")
-            writer.writerow([local, state, _text(email or ""), _text(name), number, amount or 0])
-        response = HttpResponse(file.getvalue(), content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{code.shown}.csv"'
-        response["Cache-Control"] = "no-store"
-        return response
+        lines: list[list[csv_files.Cell]] = [
+            [timezone.localtime(at).isoformat(timespec="seconds"), state, email or "", name, str(number), amount or 0]
+            for at, state, email, name, number, amount in found
+        ]
+        return tables.response(f"{code.shown}.csv", [COLUMNS, *lines])
 
     def _found(self, request: HttpRequest, object_id: str) -> PromoCode:
         code = self.get_object(request, object_id)
@@ -149,7 +142,3 @@ def register(site: admin.AdminSite) -> None:
 def _staff(request: HttpRequest) -> User:
     assert isinstance(request.user, User)
     return request.user
-
-
-def _text(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from gesso.billing.models import Payment
 from gesso.core import catalog
 from gesso.generations import underpriced
-from gesso.staff import margin_chart, margin_figures, margin_files, margin_periods, margin_simulator, margin_words
+from gesso.staff import margin_chart, margin_figures, margin_periods, margin_simulator, margin_words, tables
 from gesso.staff.margin_words import Line
 from gesso.staff.site import site
 
@@ -68,7 +68,7 @@ def file(request: HttpRequest, by: str) -> HttpResponse:
     known = catalog.current().usd_rate is not None
     rows = [margin_words.file_head(by, catalog.current().currency)]
     rows += [margin_words.file_row(of, row, by, period.step, known=known) for of, row in _rows(report, by)]
-    return margin_files.response(f"margin-{by}-{period.since:%Y-%m}-{period.name}.csv", rows)
+    return tables.response(f"margin-{by}-{period.since:%Y-%m}-{period.name}.csv", rows)
 
 
 def alerts(rules: catalog.Catalog, measured: dict[underpriced.Key, int] | None = None) -> list[str]:

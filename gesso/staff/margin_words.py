@@ -3,8 +3,8 @@
 import dataclasses
 import decimal
 
-from gesso.core import catalog, costs, currencies
-from gesso.staff import margin_chart, margin_files, margin_simulator
+from gesso.core import catalog, costs, csv_files, currencies
+from gesso.staff import margin_chart, margin_simulator
 from gesso.staff.margin_figures import Figures, Of
 
 BY = {
@@ -112,7 +112,7 @@ def one(image: margin_simulator.OneImage, currency: str) -> Priced:
     return Priced((*cells, spent, left, share(permille)), loss=margin < 0)
 
 
-def file_head(by: str, currency: str) -> list[margin_files.Cell]:
+def file_head(by: str, currency: str) -> list[csv_files.Cell]:
     """Return the first row of a file."""
     money = currency.upper()
     return [
@@ -122,7 +122,7 @@ def file_head(by: str, currency: str) -> list[margin_files.Cell]:
     ]  # fmt: skip
 
 
-def file_row(of: Of, row: Figures, by: str, step: str, *, known: bool) -> list[margin_files.Cell]:
+def file_row(of: Of, row: Figures, by: str, step: str, *, known: bool) -> list[csv_files.Cell]:
     """Return a row of a file, every figure exact; what is not `known` is empty."""
     spent = [_exact(value) if known else "" for value in (row.cost, row.borne, row.maybe)]
     share_of = decimal.Decimal(row.permille).scaleb(-1) if known and row.permille is not None else ""

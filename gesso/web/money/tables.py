@@ -1,23 +1,15 @@
-"""Tables as CSV files: streamed part by part, numbers as numbers, and no cell that a spreadsheet would run.
+"""Tables as CSV files, streamed part by part: no table is in memory whole. Their cells are `core.csv_files`' matter."""
 
-Invariant: text that begins as a formula does (= + - @, or a control character before one) leaves with an apostrophe in
-front; what is a number in Python is a number in the file.
-"""
-
-import csv
-import io
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from django.http import StreamingHttpResponse
 
-from gesso.core import transactions
+from gesso.core import csv_files, transactions
 
-Cell = str | int
+Cell = csv_files.Cell
 Row = Sequence[Cell]
 # Rows after a cursor (None: from the beginning), and the cursor of those that follow; None: that was all.
 Part = Callable[[int | None], tuple[list[Row], int | None]]
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def response(name: str, header: Row, part: Part) -> StreamingHttpResponse:
@@ -29,22 +21,10 @@ def response(name: str, header: Row, part: Part) -> StreamingHttpResponse:
 
 
 async def _lines(header: Row, part: Part) -> AsyncIterator[bytes]:
-    yield written([header])
+    yield csv_files.written([header])
     cursor, more = None, True
     while more:
         rows, cursor = await transactions.in_thread(part, cursor)
         more = cursor is not None
         if rows:
-            yield written(rows)
-
-
-def written(rows: Sequence[Row]) -> bytes:
-    """Return rows as lines of CSV."""
-    file = io.StringIO()
-    csv.writer(file).writerows([[harmless(cell) for cell in row] for row in rows])
-    return file.getvalue().encode()
-
-
-def harmless(cell: Cell) -> Cell:
-    """Return the cell, with an apostrophe in front where a spreadsheet would take text for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
+            yield csv_files.written(rows)
