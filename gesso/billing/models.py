@@ -254,6 +254,7 @@ class Mismatch(models.Model):
     seen_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "mismatches"
         constraints = [models.UniqueConstraint("gateway", "subject", "code", name="mismatch_once")]
 
     def __str__(self) -> str:
