@@ -139,10 +139,8 @@ def refusal_of(refused: Exception) -> Refusal:  # noqa: PLR0911 (a table: one li
         case ledger.InsufficientCredits():
             return Refusal(402, composer.shortfall(refused.needed, refused.available))
         case ledger.InDebt():
-            return Refusal(
-                402,
-                f"{refused.debt:,} credits are owed after a payment was taken back. The next pack or month of a plan pays them first.",
-            )
+            words = "credits are owed after a payment was taken back. The next pack or month of a plan pays them first."
+            return Refusal(402, f"{refused.debt:,} {words}")
         case submission.IdTaken():
             return Refusal(409, "This was already sent. Generate sends it again as a new one.")
         case submission.Overloaded():
