@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db
 
 ACCOUNT, GRANT, HOLD = "credits_creditaccount", "credits_creditgrant", "credits_credithold"
 PART, ENTRY = "credits_holdpart", "credits_creditentry"
+LEDGER = [ACCOUNT, GRANT, HOLD, PART, ENTRY]  # codes and free use: test_code_constraints
 NOW = datetime.datetime(2026, 3, 2, 10, tzinfo=datetime.UTC)
 CLOSED = {"state": "closed", "closed_at": NOW}
 
@@ -259,8 +260,9 @@ def constraints() -> list[tuple[str, str, str, str]]:
         SELECT guard.conname, guard.contype::text, guard.conrelid::regclass::text, (
             SELECT string_agg(attname, ', ' ORDER BY array_position(guard.conkey, attnum)) FROM pg_attribute
             WHERE attrelid = guard.conrelid AND attnum = ANY (guard.conkey))
-        FROM pg_constraint AS guard WHERE guard.conrelid::regclass::text LIKE 'credits%%' ORDER BY 3, 2, 1
-        """
+        FROM pg_constraint AS guard WHERE guard.conrelid::regclass::text = ANY(%s) ORDER BY 3, 2, 1
+        """,
+        values=[LEDGER],
     )
 
 
@@ -279,8 +281,9 @@ def test_every_unique_index_has_an_attack() -> None:
         SELECT rows.indrelid::regclass::text, (
             SELECT string_agg(pg_get_indexdef(rows.indexrelid, place, false), ', ' ORDER BY place)
             FROM generate_series(1, rows.indnkeyatts) AS place)
-        FROM pg_index AS rows WHERE rows.indisunique AND rows.indrelid::regclass::text LIKE 'credits%%'
-        """
+        FROM pg_index AS rows WHERE rows.indisunique AND rows.indrelid::regclass::text = ANY(%s)
+        """,
+        values=[LEDGER],
     )
     assert set(found) == UNIQUE
 
