@@ -1,8 +1,9 @@
 """The event stream of a page: what changed in its workspace, as it happens, and a sign of life in between.
 
 Nothing is replayed: a page that may have missed something (it sends `after`, or the browser's Last-Event-ID) is told to
-resync. The view is ordinary and synchronous; the generator holds no database connection and reaches the database only
-through `in_thread`. While a page listens, a Watch row says that previews are worth asking for.
+resync, and one that shows another balance (`available`) than there is by now hears so at once. The view is ordinary and
+synchronous; the generator holds no database connection and reaches the database only through `in_thread`. While a page
+listens, a Watch row says that previews are worth asking for.
 """
 
 import importlib
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_GET
 
 from gesso.accounts.models import Membership
 from gesso.core import transactions
+from gesso.credits import queries
 from gesso.generations import broadcast
 from gesso.web import access
 
@@ -38,16 +40,18 @@ def events(request: access.Request) -> StreamingHttpResponse:
     """Stream the workspace's notices: `changed` (a generation's id), `preview`, `balance`, `resync`."""
     missed = "after" in request.GET or "Last-Event-ID" in request.headers
     session_key = request.session.session_key or ""
-    lines = _lines(request.workspace.id, session_key, missed=missed)
+    lines = _lines(request.workspace.id, session_key, missed=missed, shown=request.GET.get("available", ""))
     response = StreamingHttpResponse(lines, content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"  # a proxy in front passes each line on at once
     return response
 
 
-async def _lines(workspace_id: uuid.UUID, session_key: str, *, missed: bool) -> AsyncIterator[str]:
+async def _lines(workspace_id: uuid.UUID, session_key: str, *, missed: bool, shown: str = "") -> AsyncIterator[str]:
     async with broadcast.HUB.subscribe(workspace_id) as notices:
         yield f"retry: {RETRY_MILLISECONDS}\n" + _event("resync" if missed else "")
+        if shown and not missed and await transactions.in_thread(_available, workspace_id) != shown:
+            yield _event("balance")
         due = checked = time.monotonic()
         while True:
             now = time.monotonic()
@@ -81,6 +85,10 @@ def _event(name: str, data: str = "1") -> str:
     """Return one event; without a name only its id, which the browser sends back when it connects again."""
     number = f"id: {time.time_ns() // 1_000_000}\n"
     return f"{number}event: {name}\ndata: {data}\n\n" if name else f"{number}\n"
+
+
+def _available(workspace_id: uuid.UUID) -> str:
+    return str(queries.balance(workspace_id).available)
 
 
 def _watch(workspace_id: uuid.UUID) -> None:

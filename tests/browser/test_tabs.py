@@ -32,6 +32,18 @@ def test_another_tab_shows_it_without_a_reload(desk):
     who.delivered(who.card(prompt), 1)
 
 
+def test_credits_that_come_between_the_page_and_its_stream_are_shown(desk, site):
+    who = desk()
+
+    def grant_first(route):
+        assert site.run("grant", who.email, "30", "--reason", "a browser test").returncode == 0
+        route.continue_()
+
+    who.page.route("**/events*", grant_first, times=1)
+    who.go("/credits")
+    who.has_credits(30 + DAILY)
+
+
 def test_a_double_click_makes_one(desk, fake):
     who = desk(credits=100)
     prompt = "A single red kite over a field"

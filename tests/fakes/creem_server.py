@@ -28,7 +28,7 @@ class Server(http.server.ThreadingHTTPServer):
     """One store's API and pages on a free port of loopback.
 
     `faults` are answers for the next API calls, each (status, body) or "drop" or seconds to wait; `journal` is every
-    API call as (method, path, body).
+    API call as (method, path, body), written when it arrives.
     """
 
     daemon_threads = True
@@ -67,14 +67,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not path.startswith("/v1/"):
             self._page(path, {name: values[-1] for name, values in parse_qs((body or b"").decode()).items()})
             return
+        asked = json.loads(body) if body else {}
+        self.server.journal.append((self.command, path, asked or query))
         fault = self.server.faults.pop(0) if self.server.faults else None
         if isinstance(fault, float | int):
             time.sleep(fault)
         if fault == "drop":
             return
         try:
-            asked = json.loads(body) if body else {}
-            self.server.journal.append((self.command, path, asked or query))
             if self.headers.get("x-api-key") != self.server.api_key:
                 raise Problem(403)
             status, answer = (200, self._api(path, query, asked))

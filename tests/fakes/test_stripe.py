@@ -158,9 +158,13 @@ def test_it_runs_by_hand():
         client.v1.products.create({"id": "gesso_pack_x", "name": "X"})
         session = client.v1.checkout.sessions.create(params(mode="subscription", subscription_data={}))
         httpx2.post(session.url, data={"press": "delay"}, trust_env=False)
-        demo.stdin.write("settle\nrenew\nrefund pi_none\nlist\nwebhooks\n")
+        demo.stdin.write("settle\nrenew\nrefund pi_none\nlist\nwebhooks\nover\n")
         demo.stdin.close()
-        said = demo.stdout.readline() + demo.stdout.readline() + demo.stdout.readline()
+        said = ""
+        while not said.endswith("Unknown syntax: over\n"):
+            line = demo.stdout.readline()
+            assert line, said
+            said += line
         demo.send_signal(signal.SIGINT)
         said += demo.stdout.read()
     assert demo.returncode == 0

@@ -9,6 +9,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
 from gesso.core import clock, transactions
+from gesso.credits import ledger
 from gesso.generations import broadcast
 from gesso.generations.models import Watch
 from gesso.web import stream
@@ -29,12 +30,12 @@ def browser(who):
     return client
 
 
-def listen(who, key: str, act, *, missed: bool = False, most: int = 20) -> list[str]:
+def listen(who, key: str, act, *, missed: bool = False, shown: str = "", most: int = 20) -> list[str]:
     """Everything the stream says while `act` (given the hub's own way to speak) runs, until it ends."""
 
     async def run() -> list[str]:
         said: list[str] = []
-        lines = stream._lines(who.workspace.id, key, missed=missed)
+        lines = stream._lines(who.workspace.id, key, missed=missed, shown=shown)
         async for line in lines:
             said.append(line)
             if len(said) == 2:  # the opening and the first sign of life: it listens now
@@ -86,6 +87,13 @@ def test_a_page_that_may_have_missed_something_resyncs(who, browser, missed, res
     said = listen(who, browser.session.session_key, end, missed=missed)
     assert ("event: resync" in said[0]) is resync
     assert said[0].startswith("retry: 1000\nid: ")
+
+
+def test_a_page_that_shows_another_balance_hears_so_at_once(who, browser):
+    key, shown = browser.session.session_key, str(world.available(who))
+    assert "event: balance" not in "".join(listen(who, key, end, shown=shown))
+    ledger.grant(who.workspace.id, source="staff", amount=5, reference="test", reason="a test")
+    assert "event: balance" in listen(who, key, end, shown=shown)[1]
 
 
 def test_somebody_who_looks_is_noted(who, browser):

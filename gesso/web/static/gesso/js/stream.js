@@ -2,6 +2,7 @@
 /**
  * One event stream for a page. It says on `body` what changed: `changed` (detail: the generation's id), `preview`
  * (detail: "<id> <index> <number>"), `balance`, `resync`. Pages are right without it: cards in hand also poll (`renewal`).
+ * The balance may change between the page and its stream, so the stream is told which one the page shows.
  * A hidden tab holds no connection; when it is shown again, whatever was missed is asked for by `resync`.
  */
 
@@ -20,7 +21,8 @@ function close() {
 /** @param {boolean} again whether something may have been missed */
 function open(again) {
   if (source || document.hidden) return;
-  const opened = new EventSource(again ? `/events?after=${last || 0}` : "/events");
+  const shown = document.getElementById("balance")?.dataset.available ?? "";
+  const opened = new EventSource(`/events?${again ? `after=${last || 0}` : `available=${shown}`}`);
   source = opened;
   for (const name of ["changed", "preview", "balance", "resync"]) {
     opened.addEventListener(name, (event) => {
