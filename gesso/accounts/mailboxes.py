@@ -1,6 +1,6 @@
 """Mailboxes: which addresses of mail reach the same person, and which domains nobody joins with.
 
-What does not belong: whether an address is proved (`workspaces`), sending mail (`mail`).
+What does not belong: proving an address (`workspaces`), sending mail (`mail`).
 """
 
 import uuid

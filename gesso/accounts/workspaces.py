@@ -3,7 +3,6 @@
 What changes a team's people is in `teams` and `team_invitations`.
 """
 
-import uuid
 from collections.abc import Sequence
 from typing import Literal
 
@@ -53,12 +52,6 @@ def pick(memberships: Sequence[Membership], chosen: str | None) -> Membership:
 def can(membership: Membership, deed: Deed) -> bool:
     """Return whether this role may do that."""
     return deed in _DEEDS[membership.role]
-
-
-def verified_person(workspace_id: uuid.UUID) -> bool:
-    """Return whether a personal workspace's person is active and has proved an email address."""
-    proved = EmailAddress.objects.filter(user__personal_workspace=workspace_id, user__is_active=True, verified=True)
-    return bool(proved.exists())
 
 
 def verify_email(user: User) -> None:

@@ -7,7 +7,6 @@ changed last does not change it back.
 """
 
 import datetime
-import uuid
 from collections.abc import Sequence
 
 import structlog
@@ -170,8 +169,3 @@ def _checkout(gateway: str, state: protocol.CheckoutState) -> list[str]:
     order.state, order.ended_at = Order.State(state.state), clock.now()
     order.save(update_fields=["state", "ended_at"])
     return [f"{order.name}: the checkout {'expired' if state.state == 'expired' else 'failed'}."]
-
-
-def order_of(workspace_id: uuid.UUID, order_id: uuid.UUID) -> Order | None:
-    """Return an order of the workspace, or None."""
-    return Order.objects.filter(workspace_id=workspace_id, id=order_id).first()

@@ -106,6 +106,11 @@ def _sale(order: Order, email: str) -> protocol.Sale:
     )  # fmt: skip
 
 
+def find(workspace_id: uuid.UUID, order_id: uuid.UUID) -> Order | None:
+    """Return an order of the workspace, or None."""
+    return Order.objects.filter(workspace_id=workspace_id, id=order_id).first()
+
+
 def look_again(order: Order) -> Order:
     """Ask the gateway how the order's checkout stands and bring our rows in line; returns the order as it is then.
 

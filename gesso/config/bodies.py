@@ -13,6 +13,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 
+from gesso.billing.gateways import protocol
 from gesso.core import catalog, ids
 
 # ASGI's shapes, as Django's own handler types them.
@@ -21,7 +22,6 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 ANONYMOUS_BYTES = 64 * 1024
-WEBHOOK_BYTES = 256 * 1024  # a gateway shows no credential before its signature is read
 FORM_BYTES = 1_000_000  # beside the files that the catalogue allows: a form's fields and boundaries
 IDLE_SECONDS = 30  # a client that sends nothing for so long is gone
 LINGER_SECONDS = 2  # how long a refused client may go on sending before it is cut off
@@ -41,7 +41,8 @@ async def read(scope: Scope, receive: Receive) -> IO[bytes]:
     Raises TooLarge before reading where the length is announced, and RequestAborted when the client goes or stalls.
     """
     headers = list(scope["headers"])
-    bound = WEBHOOK_BYTES if scope["path"].startswith("/webhooks/") else _bound(headers)
+    # A gateway shows no credential before its signature is read.
+    bound = protocol.WEBHOOK_BYTES if scope["path"].startswith("/webhooks/") else _bound(headers)
     announced = next((value for name, value in headers if name == b"content-length"), b"")
     if announced.isdigit() and int(announced) > bound:
         raise TooLarge(bound)

@@ -19,7 +19,6 @@ from gesso.billing.gateways import protocol
 from gesso.core import clock
 from gesso.webhooks.models import WebhookEvent
 
-BODY_BYTES = 256 * 1024
 PAUSES = (10, 60, 300, 900, 3600, 3600, 3600)  # seconds until it is tried again, then reconciliation has long found it
 HAND_SECONDS = 120  # an event in somebody's hands is not given to another for so long
 KEPT = datetime.timedelta(days=90)

@@ -16,8 +16,8 @@ def receive(request: HttpRequest, gateway: str) -> HttpResponse:
     till = registry.configured().get(gateway)
     if till is None or gateway == registry.TEST:
         raise Http404
-    if len(request.body) > inbox.BODY_BYTES:
-        return _refused(413, "too_large", f"A webhook has at most {inbox.BODY_BYTES:,} bytes.")
+    if len(request.body) > protocol.WEBHOOK_BYTES:
+        return _refused(413, "too_large", f"A webhook has at most {protocol.WEBHOOK_BYTES:,} bytes.")
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         inbox.receive(till, request.body, headers)

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from gesso.accounts import api_keys, invitations, sign_in_links, workspaces
+from gesso.accounts import api_keys, invitations, mailboxes, sign_in_links, workspaces
 from gesso.accounts.models import ApiKey, Membership, SignInLink, User, Workspace
 from tests import world
 
@@ -100,7 +100,7 @@ def test_the_owner_link_works_once_and_a_new_start_ends_the_older():
         sign_in_links.claim_install(secret_of(older), "eve@example.com", "a long enough password")
     owner = sign_in_links.claim_install(secret_of(newer), "ada@example.com", "a long enough password")
     assert owner.is_owner and owner.is_staff and owner.check_password("a long enough password")
-    assert workspaces.verified_person(workspaces.open_personal(owner).id)
+    assert mailboxes.of(workspaces.open_personal(owner).id)
     with pytest.raises(sign_in_links.LinkUsedUp):
         sign_in_links.claim_install(secret_of(newer), "eve@example.com", "a long enough password")
     assert sign_in_links.owner_link() is None

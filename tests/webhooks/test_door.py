@@ -8,7 +8,6 @@ from django.test import Client
 
 from gesso.billing import registry
 from gesso.billing.gateways import protocol
-from gesso.config import bodies
 from gesso.core import ids
 from gesso.webhooks import inbox
 from gesso.webhooks.models import WebhookEvent
@@ -75,9 +74,9 @@ def test_nothing_else_than_a_post_is_heard(till, method):
 
 
 def test_a_body_has_a_bound_and_the_bound_is_within(till):
-    assert inbox.BODY_BYTES == bodies.WEBHOOK_BYTES == 256 * 1024
+    assert protocol.WEBHOOK_BYTES == 256 * 1024
     body = fake.event("evt_1", WHERE)
-    most = body[:-1] + b" " * (inbox.BODY_BYTES - len(body)) + b"}"
+    most = body[:-1] + b" " * (protocol.WEBHOOK_BYTES - len(body)) + b"}"
     assert deliver(most).status_code == 202
     answer = deliver(most + b" ")
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")

@@ -10,6 +10,8 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
+WEBHOOK_BYTES = 256 * 1024  # more is no webhook
+
 Kind = Literal["checkout", "payment", "subscription"]
 Dispute = Literal["", "open", "won", "lost"]
 

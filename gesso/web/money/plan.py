@@ -21,6 +21,7 @@ from gesso.accounts.models import Workspace
 from gesso.billing import subscriptions
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Customer, Subscription
+from gesso.core import catalog
 from gesso.web import access, wording
 from gesso.web.money import buying, offers
 
@@ -141,7 +142,7 @@ def _page(request: access.Request, refusal: buying.Refusal | None = None) -> Htt
         "may_not": "" if may_change else "Only owners and admins of this workspace can change its plan.",
         "ended": "" if ours else _ended(request.workspace),
         "sold_here": offers.sold_here(),
-        "tax_note": offers.shelf().tax_note,
+        "tax_note": catalog.current().billing.tax_note,
         "refusal": refusal,
         "workspace_name": request.workspace.name,
     }

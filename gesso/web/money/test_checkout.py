@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from gesso.accounts import workspaces
-from gesso.billing import fulfilment, registry
+from gesso.billing import orders, registry
 from gesso.core import clock
 from gesso.web import access, wording
 from gesso.web.money import buying
@@ -27,7 +27,7 @@ BUTTONS: dict[str, Literal["pay", "fail", "delay"]] = {"pay": "pay", "fail": "fa
 @access.signed_in
 def page(request: access.Request, order_id: uuid.UUID) -> HttpResponse:
     """Show what is to be paid; POST presses one of the buttons and goes back to the order's page."""
-    order = fulfilment.order_of(request.workspace.id, order_id)
+    order = orders.find(request.workspace.id, order_id)
     row = registry.test_gateway().page(str(order_id)) if order and registry.TEST in registry.configured() else None
     if order is None or row is None:
         raise Http404
