@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from gesso.accounts import workspaces
 from gesso.accounts.models import Membership, User, Workspace
 from gesso.core import clock
-from gesso.generations import member_caps, pricing, spec, submission
+from gesso.generations import approval_mail, member_caps, pricing, spec, submission
 from gesso.generations.models import ApprovalRequest, Generation
 
 REASON_MOST = 300  # characters
@@ -54,7 +54,7 @@ class TooMany(Exception):
 
 
 def ask(workspace: Workspace, member: User, refused: submission.NeedsApproval) -> ApprovalRequest:
-    """Let what submission.submit refused wait for an admin; the same ids again return the same request.
+    """Let what submission.submit refused wait for an admin, who is told; the same ids again return the same request.
 
     Raises member_caps.OverAllowance where the allowance has no room already, TooMany, submission.IdTaken.
     """
@@ -71,8 +71,10 @@ def ask(workspace: Workspace, member: User, refused: submission.NeedsApproval) -
             made = ApprovalRequest.objects.create(
                 id=numbers[0], workspace=workspace, member=member, parent=refused.parent, total=refused.total,
                 specs=[_plain(each) for each in specs], generation_ids=[str(number) for number in numbers],
-                created_at=now,
+                created_at=now, mailed=approval_mail.is_due(workspace, now),
             )  # fmt: skip
+            if made.mailed:
+                approval_mail.send(made, above=refused.above)
     except IntegrityError:  # twice at once
         made = ApprovalRequest.objects.get(id=numbers[0])
         return _same(made, workspace, member, specs)
@@ -85,6 +87,11 @@ def seen_by(membership: Membership) -> "QuerySet[ApprovalRequest]":
     if not workspaces.can(membership, "manage"):
         rows = rows.filter(member_id=membership.user_id)
     return rows.select_related("member", "decided_by").order_by("-created_at")
+
+
+def waiting(workspace_id: uuid.UUID) -> int:
+    """Return how many requests of the team wait for an admin (one query)."""
+    return ApprovalRequest.objects.filter(workspace_id=workspace_id, state=State.PENDING).count()
 
 
 def approve(actor: Membership, request_id: uuid.UUID, *, seen: int) -> list[Generation]:

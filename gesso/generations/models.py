@@ -228,6 +228,7 @@ class ApprovalRequest(models.Model):
     decided_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at: "models.DateTimeField[datetime.datetime, datetime.datetime]" = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
+    mailed = models.BooleanField(default=False)  # to the admins, who get one mail for all of ten minutes
 
     class Meta:
         constraints = [
@@ -237,7 +238,10 @@ class ApprovalRequest(models.Model):
                 name="approval_decided_has_time",
             ),
         ]
-        indexes = [models.Index(fields=["workspace", "-created_at"], name="approval_newest_first")]
+        indexes = [
+            models.Index(fields=["workspace", "-created_at"], name="approval_newest_first"),
+            models.Index(fields=["workspace"], condition=models.Q(state="pending"), name="approval_waiting"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.id} {self.state}"

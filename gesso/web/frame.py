@@ -18,9 +18,12 @@ from django.views.decorators.http import require_POST
 
 from gesso.accounts import workspaces
 from gesso.accounts.models import Membership, User, Workspace
+from gesso.generations import approvals
 from gesso.web import access
 from gesso.web import credits as credit_pages
 from gesso.web.money import offers
+
+Line = tuple[str, str, str]  # address, icon, name
 
 THEMES = (("light", "sun", "Light"), ("dark", "moon", "Dark"), ("auto", "auto", "Same as this device"))
 PLACES = (("/studio", "create", "Create"), ("/library", "library", "Library"), ("/credits", "credits", "Credits"))
@@ -29,11 +32,21 @@ SETTINGS = (
     ("/accounts/password/change/", "lock", "Password"), ("/accounts/2fa/", "shield", "Passkeys and codes"),
     ("/accounts/sessions/", "history", "Sessions"), ("/settings/keys", "key", "API keys"),
 )  # fmt: skip
+TEAM = ("/team", "users", "Team")
+APPROVALS = ("/team/approvals", "check", "Approvals")
 FOR_STAFF = (("/settings/people", "users", "People"),)
-IN_A_TEAM = (("/team", "users", "Team"), ("/team/approvals", "check", "Approvals"))
 ALONE = (("/team/new", "users", "Teams"),)
+SEEN_MOST = 99  # the largest figure that fits
 # Pages without a place of their own.
 BELONGS = {"/images": "/library", "/generations": "/studio", "/test-checkout": "/credits"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Badge:
+    """How many requests of the team wait for this person: the figure that is seen, and what it means."""
+
+    figure: str
+    words: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class Place:
     icon: str
     name: str
     here: bool = False
+    badge: Badge | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +91,7 @@ class Frame:
     settings: list[Place]
     sign_out: str
     workspace: str
+    waiting: Badge | None
     choices: list[Choice]
     person: str
     sold_here: bool
@@ -99,15 +114,23 @@ def around(request: HttpRequest) -> Frame | None:
     if not isinstance(user, User):
         return None
     person = user.name or user.email.partition("@")[0]
-    memberships, here = _standing(request, user)
+    memberships, ours = _standing(request, user)
+    here, waiting = ours.workspace, _waiting(ours)
     return Frame(
         theme=user.theme,
         themes=[Theme(value, icon, words, str(value == user.theme).lower()) for value, icon, words in THEMES],
-        places=[Place(*place, here=_is_here(place[0], request.path)) for place in PLACES],
+        places=[
+            Place(*place, here=_is_here(place[0], request.path), badge=waiting if place == TEAM else None)
+            for place in _places(here)
+        ],
         account_links=_account_links(user),
-        settings=[Place(*place, here=_is_setting(place[0], request.path)) for place in _settings(user, here)],
+        settings=[
+            Place(*place, here=_is_setting(place[0], request.path), badge=waiting if place == APPROVALS else None)
+            for place in _settings(user, here)
+        ],
         sign_out=reverse("account_logout"),
         workspace=here.name,
+        waiting=waiting,
         choices=[_choice(row.workspace, here) for row in memberships],
         person=person,
         sold_here=offers.sold_here(),
@@ -127,8 +150,21 @@ def _account_links(user: User) -> list[Place]:
     return links
 
 
-def _settings(user: User, here: Workspace) -> tuple[tuple[str, str, str], ...]:
-    return SETTINGS + (IN_A_TEAM if here.kind == Workspace.Kind.TEAM else ALONE) + FOR_STAFF * user.is_staff
+def _waiting(ours: Membership) -> Badge | None:
+    """Count what waits for an owner or admin of a team; nobody else is asked for, nor the database."""
+    if ours.workspace.kind != Workspace.Kind.TEAM or not workspaces.can(ours, "manage"):
+        return None
+    number = approvals.waiting(ours.workspace_id)
+    words = f"{number:,} {'waits' if number == 1 else 'wait'} for approval"
+    return Badge(str(number) if number <= SEEN_MOST else f"{SEEN_MOST}+", words) if number else None
+
+
+def _places(here: Workspace) -> tuple[Line, ...]:
+    return (*PLACES, TEAM) if here.kind == Workspace.Kind.TEAM else PLACES
+
+
+def _settings(user: User, here: Workspace) -> tuple[Line, ...]:
+    return SETTINGS + ((TEAM, APPROVALS) if here.kind == Workspace.Kind.TEAM else ALONE) + FOR_STAFF * user.is_staff
 
 
 def _is_setting(place: str, path: str) -> bool:
@@ -151,16 +187,16 @@ def _initials(person: str) -> str:
     return "".join(word[0] for word in (words if len(words) < 3 else [words[0], words[-1]])).upper() or "·"
 
 
-def _standing(request: HttpRequest, user: User) -> tuple[Sequence[Membership], Workspace]:
-    """Return the person's memberships and the workspace they are in; allauth's pages have not asked for them yet."""
+def _standing(request: HttpRequest, user: User) -> tuple[Sequence[Membership], Membership]:
+    """Return the person's memberships and the one they stand in; allauth's pages have not asked for them yet."""
     found = getattr(request, "memberships", None) or workspaces.of(user)
-    here = getattr(request, "workspace", None) or workspaces.pick(found, request.session.get(access.CHOSEN)).workspace
-    return found, here
+    ours = getattr(request, "membership", None) or workspaces.pick(found, request.session.get(access.CHOSEN))
+    return found, ours
 
 
 def _balance(request: HttpRequest) -> credit_pages.Balance | None:
     user = request.user
-    return credit_pages.balance(_standing(request, user)[1].id) if isinstance(user, User) else None
+    return credit_pages.balance(_standing(request, user)[1].workspace_id) if isinstance(user, User) else None
 
 
 @require_POST

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from gesso.accounts import workspaces
+from gesso.accounts.models import Workspace
 from gesso.generations import approvals, member_caps
 from gesso.generations.models import ApprovalRequest
 from gesso.web import access, cards, studio, wording
@@ -66,6 +67,17 @@ def page(request: access.Request) -> HttpResponse:
         "reason_most": str(approvals.REASON_MOST),
     }
     return render(request, "team/approvals.html", context)
+
+
+@require_GET
+@access.signed_in
+def of_team(request: access.Request, workspace_id: uuid.UUID) -> HttpResponse:
+    """Go to the approvals of one team, which is the chosen one from then on: where a mail leads its reader."""
+    ours = next((row.workspace for row in request.memberships if row.workspace_id == workspace_id), None)
+    if ours is None or ours.kind != Workspace.Kind.TEAM:
+        raise Http404
+    request.session[access.CHOSEN] = str(ours.id)
+    return redirect("team-approvals")
 
 
 def _request(

@@ -20,6 +20,7 @@ urlpatterns = [
     path("team/invitations/<int:invitation_id>/again", inviting.send_again, name="team-invitation-again"),
     path("team/invitations/<int:invitation_id>/revoke", inviting.revoke, name="team-invitation-revoke"),
     path("team/approvals", approvals.page, name="team-approvals"),
+    path("team/<uuid:workspace_id>/approvals", approvals.of_team, name="team-approvals-of"),
     path("team/approvals/<uuid:request_id>/approve", approvals.approve, name="team-approve"),
     path("team/approvals/<uuid:request_id>/decline", approvals.decline, name="team-decline"),
     path("team/approvals/<uuid:request_id>/withdraw", approvals.withdraw, name="team-withdraw"),
