@@ -41,6 +41,14 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no ty
             raise forms.ValidationError(BLOCKED, code="email_blocked")
         return email
 
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Where one comes in who wanted no page: the invitation to a team that they looked at, or the studio."""
+        return joining.waiting_page(request) or str(super().get_login_redirect_url(request))
+
+    def get_signup_redirect_url(self, request: HttpRequest) -> str:
+        """Where somebody new comes in: as whoever signs in."""
+        return joining.waiting_page(request) or str(super().get_signup_redirect_url(request))
+
     def pre_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse | None:
         """Stop somebody whose invitation has meanwhile gone to another."""
         if response := super().pre_login(request, user, **how):
@@ -70,12 +78,16 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no ty
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
-    """Signing up through Google or GitHub: no code can be asked for there."""
+    """Signing up through Google or GitHub: no code can be asked for there, but an invited address is proved there."""
 
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:  # noqa: ARG002 (allauth's signature)
-        """Whether somebody new may come in: only where anybody may, and not with a blocked address."""
-        blocked = catalog.current().free.blocked_domains
-        return settings.GESSO.registration == "open" and not mailboxes.is_blocked(sociallogin.user.email, blocked)
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        """Whether somebody new may come in: where anybody may, or with the address that was invited to a team."""
+        if mailboxes.is_blocked(sociallogin.user.email, catalog.current().free.blocked_domains):
+            return False
+        if settings.GESSO.registration != "invite":
+            return settings.GESSO.registration == "open"
+        proved = {each.email.lower() for each in sociallogin.email_addresses if each.verified}
+        return joining.invited_address(request) in proved
 
 
 def _admits(user: User) -> bool:

@@ -1,7 +1,7 @@
 """The page behind an invitation's link: who invites, to what, and the button that joins.
 
-Looking uses nothing up. A visitor signs in or makes an account first and comes back; the secret waits in their session,
-where registration by invitation looks for it (`account.registration`).
+Looking uses nothing up. A visitor signs in or makes an account first and comes back, by whichever way they come in; the
+secret waits in their session, where registration by invitation looks for it (`account.registration`).
 """
 
 from django.conf import settings
@@ -23,6 +23,11 @@ def invited_address(request: HttpRequest) -> str:
     """Return the address that may make an account because of the invitation this visitor looked at; empty for none."""
     secret = request.session.get(INVITATION, "")
     return team_invitations.welcome_address(secret) if secret else ""
+
+
+def waiting_page(request: HttpRequest) -> str:
+    """Return the address of the invitation that this person looked at before they came in, empty where none is open."""
+    return f"/join/{request.session[INVITATION]}" if invited_address(request) else ""
 
 
 @never_cache

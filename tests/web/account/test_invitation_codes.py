@@ -4,6 +4,8 @@ import dataclasses
 import re
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialLogin
 from django.core import mail as outbox_
 from django.test import Client
 from django.urls import reverse
@@ -212,11 +214,13 @@ def test_a_staff_link_lets_its_person_in_whatever_became_of_the_code(time):
 
 def test_other_ways_to_sign_up_ask_no_code_and_are_shut(rf, rule):
     welcome()
-    login = type("SocialLogin", (), {"user": User(email=EMAIL)})()
-    adapter = registration.SocialAdapter()
-    assert not adapter.is_open_for_signup(rf.get("/"), login)
+    proved = EmailAddress(email=EMAIL, verified=True, primary=True)
+    login = SocialLogin(user=User(email=EMAIL), email_addresses=[proved])
+    adapter, request = registration.SocialAdapter(), rf.get("/")
+    request.session = {}  # no invitation to a team
+    assert not adapter.is_open_for_signup(request, login)
     rule("open")
-    assert adapter.is_open_for_signup(rf.get("/"), login)
+    assert adapter.is_open_for_signup(request, login)
 
 
 def test_blocked_domains_make_no_account(rule, monkeypatch, rf):
