@@ -1,16 +1,24 @@
-"""The child process that decodes one picture, and nothing else. Run as a script, never imported by Gesso.
+"""The template with Pillow loaded, which forks, and its children, of which each decodes one picture and ends.
 
-It gets one line of JSON about the task and then the bytes on its input, and answers with one line of JSON and then the
-files it made. Before it reads a byte it gives up privileges, network, memory and time; an error is a word in the
-answer, a crash is the parent's to notice.
+Run as a script, never imported by Gesso. The template never reads a byte of a picture. A child gets one line of JSON
+about the task and then the bytes on its input, and answers with one line of JSON and then the files it made. Before it
+reads a byte it gives up privileges, network, memory, time and every other file; an error is a word in the answer, a
+crash is the parent's to notice.
 """
 
+import contextlib
+import ctypes
+import gc
 import io
 import json
 import os
 import resource
+import select
+import signal
+import socket
 import sys
 import zlib
+from typing import NoReturn
 
 sys.path.insert(0, sys.argv[1])  # where Pillow is: the interpreter runs isolated, without site-packages
 
@@ -33,6 +41,7 @@ MEMORY = 1 << 30
 CPU_SECONDS = 10
 ANSWER_MOST = 256 << 20  # bytes
 NOBODY = 65534
+FILES_MOST = 4096  # more than the template ever has open: a few, and one for each child
 PREVIEW_SIDE, THUMB_SIDE = 1280, 480
 PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf"})
 ICC_MOST = 1_000_000  # bytes; a larger profile is ignored
@@ -41,6 +50,7 @@ ICC_MOST = 1_000_000  # bytes; a larger profile is ignored
 # told that it has loaded all it knows.
 _loaded = (JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin)
 Image._initialized = 2  # noqa: SLF001 (there is no public way)
+TEMPLATE = os.getpid()
 
 
 class Answer(Exception):
@@ -51,21 +61,24 @@ class Answer(Exception):
         self.words = words
 
 
-def confine() -> None:
+def confine(*, idle: bool) -> None:
     """Give up what decoding does not need; what the system does not allow us to give up stays."""
-    if sys.argv[2] == "idle" and hasattr(os, "SCHED_IDLE"):
+    if idle and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif sys.argv[2] == "idle":
+    elif idle:
         os.nice(19)
+    system = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "linux":
-        import ctypes
-
         # CLONE_NEWNET, with CLONE_NEWUSER when not root: no network from here on. A kernel that refuses, refuses.
-        ctypes.CDLL(None, use_errno=True).unshare(0x40000000 if os.geteuid() == 0 else 0x50000000)
+        system.unshare(0x40000000 if os.geteuid() == 0 else 0x50000000)
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
+    if sys.platform == "linux":
+        system.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no child outlives the template. A change of user clears it
+        if os.getppid() != TEMPLATE:  # it died before we could ask
+            raise SystemExit("the template is gone")
     for kind, limit in (
         (resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, CPU_SECONDS), (resource.RLIMIT_FSIZE, ANSWER_MOST),
         (resource.RLIMIT_NOFILE, 16), (resource.RLIMIT_CORE, 0),
@@ -191,25 +204,101 @@ def work(task: dict[str, object], data: bytes) -> tuple[dict[str, object], dict[
     return words | {"placeholder": mean_colour(thumb)}, files
 
 
-def main() -> None:
+def answer() -> None:
     """Read the task, do it, answer."""
-    confine()
-    line = sys.stdin.buffer.readline()
-    task = json.loads(line)
-    data = sys.stdin.buffer.read()
+    with open(0, "rb", closefd=False) as given:
+        task = json.loads(given.readline())
+        data = given.read()
     files: dict[str, bytes] = {}
     try:
         words, files = work(task, data)
-    except Answer as answer:
-        words = answer.words
+    except Answer as early:
+        words = early.words
     except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         words = {"error": "exhausted"}
     except Exception as error:  # noqa: BLE001 (a hostile file may raise anything; the parent is told which)
         words = {"error": "undecodable", "reason": f"{type(error).__name__}: {error}"[:300]}
     words["files"] = {name: len(body) for name, body in files.items()}
-    sys.stdout.buffer.write(json.dumps(words).encode() + b"\n" + b"".join(files.values()))
-    sys.stdout.buffer.flush()
+    with open(1, "wb", closefd=False) as said:
+        said.write(json.dumps(words).encode() + b"\n" + b"".join(files.values()))
+
+
+def child(files: list[int], *, idle: bool) -> NoReturn:
+    """Be the child: keep these three files and no other, do one task, end."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        os.closerange(3, FILES_MOST)
+        confine(idle=idle)
+        answer()
+        status = 0
+    except BaseException:  # noqa: BLE001 (whatever it is, this process must not go on as a template)
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def serve() -> None:
+    """Fork a child for each task that comes, say that it has begun and how it ended; kill it when nobody listens.
+
+    Each task comes with a line of its own, so that the end of whoever asked ends the children and then the template.
+    """
+    tasks: list[socket.socket] = [socket.socket(fileno=0)]
+    lines: dict[socket.socket, int] = {}  # to the pid of the child that works for whoever holds the other end
+    crashed = False
+    woken, waker = socket.socketpair()
+    woken.setblocking(False)
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno())
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # a child's end wakes us, by the line above
+    while tasks or lines:
+        ready = select.select([woken, *tasks, *lines], [], [])[0]
+        for line in lines.keys() & ready:
+            os.kill(lines.pop(line), signal.SIGKILL)
+            line.close()
+        if woken in ready:
+            woken.recv(1024)
+            crashed |= reap(lines)
+        if crashed and not lines:
+            # All children have the template's memory layout. Whoever crashed one may have tried to guess it: change it.
+            os.execv(sys.orig_argv[0], sys.orig_argv)  # noqa: S606 (our own interpreter and script)
+        if tasks and tasks[0] in ready and not begin(tasks[0], lines):
+            tasks.clear()
+
+
+def reap(lines: dict[socket.socket, int]) -> bool:
+    """Say on their lines how the children ended that did. Return whether one was ended by a signal."""
+    crashed = False
+    with contextlib.suppress(ChildProcessError):  # the last one
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            status = os.waitstatus_to_exitcode(found[1])
+            crashed |= status < 0
+            for line in [line for line, pid in lines.items() if pid == found[0]]:
+                del lines[line]
+                with line, contextlib.suppress(OSError):  # nobody listens any more
+                    line.send(status.to_bytes(4, "big", signed=True))
+    return crashed
+
+
+def begin(tasks: socket.socket, lines: dict[socket.socket, int]) -> bool:
+    """Receive a task and fork a child for it. Return False when no more can come."""
+    word, files, _, _ = socket.recv_fds(tasks, 1, 4)
+    if not word:
+        return False
+    pid = os.fork()
+    if pid == 0:
+        child(files[:3], idle=word == b"i")
+    line = socket.socket(fileno=files.pop())
+    lines[line] = pid
+    for file in files:
+        os.close(file)
+    with contextlib.suppress(OSError):  # nobody listens any more: the next look at the line ends the child
+        line.send(b"b")
+    return True
 
 
 if __name__ == "__main__":
-    main()
+    gc.freeze()  # what is loaded stays shared with the children
+    serve()
