@@ -29,15 +29,35 @@ class Codes(records.Records):
     texts = ("shown",)
     search_help_text = "The beginning of a code as it is shown, or of its id"
     ordering = ("-created_at", "-id")
-    list_display = ("shown", "kind", "credits", "used", "expires_at", "ended_at", "made_by", "created_at")
+    list_display = ("code", "kind", "credits", "used", "expires_at", "ended_at", "made_by", "created_at")
     list_filter = ("kind",)
     list_select_related = ("made_by",)
     fields = (
-        "shown", "kind", "credits", "used", "expires_at", "ended_at", "credits_days", "for_new_only", "note", "maker",
+        "code", "kind", "credits", "used", "expires_at", "ended_at", "life", "for_whom", "reason", "maker",
         "created_at", "sign_up", "newest_uses",
     )  # fmt: skip
     change_list_template = "staff/codes.html"
     change_form_template = "staff/code.html"
+
+    @admin.display(description="code", ordering="shown")
+    def code(self, row: PromoCode) -> str:
+        """Return the code as people write it."""
+        return row.shown
+
+    @admin.display(description="its credits last")
+    def life(self, row: PromoCode) -> str:
+        """Return how long credits that it gives can be spent."""
+        return f"{row.credits_days or promo.CREDITS_DAYS:,} days"
+
+    @admin.display(description="for")
+    def for_whom(self, row: PromoCode) -> str:
+        """Return which workspaces may use it."""
+        return "new workspaces only" if row.for_new_only else "every workspace"
+
+    @admin.display(description="reason")
+    def reason(self, row: PromoCode) -> str:
+        """Return why it was made."""
+        return row.note
 
     @admin.display(description="uses", ordering="uses")
     def used(self, row: PromoCode) -> str:

@@ -9,7 +9,7 @@ from gesso.staff.margin_figures import Figures
 
 WIDTH, BASE, TOP = 1000, 200, 16  # units of the drawing: its width, where bars stand, how high they reach
 LEAST = 2  # units of the smallest bar
-LETTER = 8  # units that a digit of the scale takes, at most
+LETTER = 11  # units that a digit of the scale takes, at most: on a phone its letters are larger
 LABELS = 12  # so many words under the bars, at most
 STEPS = (1, 2, 5)
 

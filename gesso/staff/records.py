@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Any]
@@ -23,6 +24,8 @@ else:
     _Admin, _Inline = admin.ModelAdmin, admin.TabularInline
 
 NOTHING = "–"  # noqa: RUF001 (a dash, as the admin shows it)
+LINE = 40  # characters of a cell that stay in one line
+FIGURE, LONG = SafeString(' class="figure"'), SafeString(' class="long"')
 SHORTEST = 4  # hex digits that are taken for the beginning of an id
 _HEX = re.compile(rf"[0-9a-f]{{{SHORTEST},32}}")
 
@@ -66,9 +69,11 @@ class Records(_Seen, _Admin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
-    change_form_template = "staff/change_form.html"
-    change_list_template = "staff/change_list.html"
-    object_history_template = "staff/object_history.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, headed by what it lists."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return every field: what is not read-only here does not exist."""
@@ -105,7 +110,7 @@ class Lines(_Seen, _Inline):
     extra = 0
     max_num = 0
     can_delete = False
-    template = "admin/edit_inline/tabular.html"
+    template = "staff/lines.html"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return every field."""
@@ -127,13 +132,26 @@ def rows_of(model: type[Model], column: str, value: object, words: str) -> SafeS
 
 
 def table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> SafeString | str:
-    """Return a small table; a dash when it is empty. Every cell is escaped unless it is markup of ours."""
+    """Return a small table; a dash when it is empty. Every cell is escaped unless it is markup of ours.
+
+    It scrolls in a frame of its own where it is too wide.
+    """
     if not rows:
         return NOTHING
-    cells = ((format_html_join("", "<td>{}</td>", ((_cell(cell),) for cell in row)),) for row in rows)
+    cells = ((format_html_join("", "<td{}>{}</td>", (_cell(cell) for cell in row)),) for row in rows)
     body = format_html_join("", "<tr>{}</tr>", cells)
-    head = format_html_join("", '<th scope="col">{}</th>', ((words,) for words in heads))
-    return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
+    kinds = (_cell(cell)[0] for cell in rows[0])
+    head = format_html_join("", '<th scope="col"{}>{}</th>', zip(kinds, heads, strict=True))
+    return format_html(
+        '<div class="console-rows" tabindex="0" role="group" aria-label="{}">'
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>",
+        f"Table: {', '.join(heads)}", head, body,
+    )  # fmt: skip
+
+
+def mode(row: Any) -> str:
+    """Return whether a row is about real money."""
+    return "live" if row.live else "test"
 
 
 def moment(at: datetime.datetime) -> str:
@@ -141,8 +159,13 @@ def moment(at: datetime.datetime) -> str:
     return f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}"
 
 
-def _cell(value: object) -> object:
-    return moment(value) if isinstance(value, datetime.datetime) else value
+def _cell(value: object) -> tuple[str, object]:
+    """Return a cell's class and words: what is long may take several lines, a figure stands at the right."""
+    if isinstance(value, datetime.datetime):
+        return "", moment(value)
+    if isinstance(value, int):
+        return FIGURE, f"{value:,}"
+    return LONG if isinstance(value, str) and not isinstance(value, SafeString) and len(value) > LINE else "", value
 
 
 def _uuid(digits: str) -> str:

@@ -112,16 +112,21 @@ class Events(records.Records):
     texts = ("external_id", "type")
     search_help_text = "The gateway's id of the event or its type, or the beginning of one"
     ordering = ("-id",)
-    list_display = ("id", "received_at", "gateway", "type", "external_id", "live", "standing", "tries", "failed")
+    list_display = ("id", "received_at", "gateway", "type", "external_id", "mode", "standing", "tries", "failed")
     list_filter = (Standing, "gateway", "live")
     fields = (
-        "id", "received_at", "gateway", "external_id", "type", "live", "names", "size", "standing", "due_at", "tries",
+        "id", "received_at", "gateway", "external_id", "type", "mode", "names", "size", "standing", "due_at", "tries",
         "handled_at", "change_lines", "failed",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return the events; bodies are not fetched for lists."""
         return super().get_queryset(request).defer("payload")
+
+    @admin.display(description="mode", ordering="live")
+    def mode(self, row: WebhookEvent) -> str:
+        """Return whether it is about real money."""
+        return records.mode(row)
 
     @admin.display(description="standing")
     def standing(self, row: WebhookEvent) -> str:

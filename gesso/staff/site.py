@@ -23,7 +23,6 @@ class Staff(admin.AdminSite):
     index_title = "Look up"
     site_url = "/studio"
     index_template = "staff/index.html"
-    app_index_template = "staff/app_index.html"
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Let the view see staff only."""

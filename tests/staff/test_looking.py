@@ -212,6 +212,6 @@ def test_the_timeline_is_whole_and_in_order(browser, shop):
     kinds = (
         GenerationEvent.objects.filter(generation=shop.generation).order_by("sequence").values_list("kind", flat=True)
     )
-    places = [page.index(f"<p>{kind}</p>") for kind in dict.fromkeys(kinds)]
+    places = [page.index(f'"field-kind">{kind}</td>') for kind in dict.fromkeys(kinds)]
     assert places == sorted(places)
     assert len(places) >= 4
