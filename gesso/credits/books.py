@@ -185,10 +185,13 @@ class Books:
         return amount
 
     def owe(self, grant_id: int, amount: int, reference: str, actor: str, reason: str) -> None:
-        """Add to the workspace's debt."""
+        """Add to the workspace's debt, and repay it at once from the paid grants that have credits left."""
         CreditAccount.objects.filter(workspace_id=self.workspace_id).update(debt=F("debt") + amount)
         self.debt += amount
         self.note(Kind.DEBT, grant_id, amount, reference=reference, actor=actor, reason=reason)
+        for lot in self.lots:
+            if lot.id != grant_id:  # which has nothing left: that is why something is owed
+                self._repay(lot, lot.available, reference=reference, actor=actor)
 
     def note(
         self,

@@ -136,6 +136,8 @@ class Model:
         lot.available, lot.revoked = lot.available - taken, lot.revoked + taken
         lot.owed += due - taken
         self.debt += due - taken
+        for other in sorted(self.lots, key=Lot.turn):
+            self._repay(other, other.available)
         return ledger.Revocation(taken, due - taken)
 
     def allowance(self, now: datetime.datetime, daily: int) -> None:

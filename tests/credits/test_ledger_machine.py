@@ -163,6 +163,7 @@ class Ledger(RuleBasedStateMachine):
         assert balance.available == self.model.spendable(self.now)
         assert balance.held == sum(held.amount for held in self.model.holds if held.open)
         assert balance.debt == self.model.debt
+        assert not (balance.debt and any(lot.source in {"plan", "pack"} and lot.available for lot in balance.grants))
 
     @invariant()
     def the_proof_finds_nothing(self) -> None:

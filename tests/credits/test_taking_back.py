@@ -90,6 +90,32 @@ class TestRevoke:
         assert take_back(lot) == ledger.Revocation(revoked=13, debt=7)
         assert (buckets(lot), money(who)) == ((0, 2, 5, 0, 13), (0, 2, 7))
 
+    def test_what_is_owed_is_repaid_at_once_from_other_paid_grants(self, who: world.Person, time: Clock) -> None:
+        taken = give(who, 20, "pack")
+        ledger.settle(hold(who, 20).id, captured=20)
+        free, pack = give(who, 9, "promo"), give(who, 30, "pack")
+        plan = give(who, 12, "plan", expires_at=time.ahead(hours=5))
+        assert take_back(taken) == ledger.Revocation(revoked=0, debt=20)
+        assert (buckets(free), buckets(plan), buckets(pack)) == ((9, 0, 0, 0, 0), (0, 0, 12, 0, 0), (22, 0, 8, 0, 0))
+        assert movements(who)[-3:] == [("debt", 20), ("repay", 12), ("repay", 8)]
+        hold(who, 31)
+        assert money(who) == (0, 31, 0)
+
+    def test_what_other_paid_grants_cannot_repay_stays_owed(self, who: world.Person) -> None:
+        taken = give(who, 20, "pack")
+        ledger.settle(hold(who, 20).id, captured=20)
+        give(who, 5, "pack")
+        take_back(taken)
+        assert money(who) == (0, 0, 15)
+
+    def test_credits_that_repaid_are_owed_when_their_own_payment_goes_back(self, who: world.Person) -> None:
+        taken = give(who, 20, "pack")
+        ledger.settle(hold(who, 20).id, captured=20)
+        other = give(who, 20, "pack")
+        take_back(taken)
+        assert take_back(other) == ledger.Revocation(revoked=0, debt=20)
+        assert money(who) == (0, 0, 20)
+
     def test_an_untouched_grant_leaves_no_debt(self, who: world.Person) -> None:
         assert take_back(give(who, 20, "pack")) == ledger.Revocation(revoked=20, debt=0)
         assert money(who) == (0, 0, 0)
