@@ -60,10 +60,10 @@ def same(gateway: str, ours: Order, state: protocol.PaymentState | protocol.Subs
         raise NotOurs("other_mode", f"The order is {'live' if ours.live else 'a test'}, the report is not.")
     if not state.customer:
         return
-    customer = Customer.objects.filter(gateway=gateway, external_id=state.customer).first()
+    customer = Customer.objects.filter(gateway=gateway, live=ours.live, external_id=state.customer).first()
     if customer and customer.workspace_id != ours.workspace_id:
         raise NotOurs("other_workspace", "The customer who paid belongs to another workspace than the order.")
     if customer is None:
         Customer.objects.get_or_create(
-            workspace_id=ours.workspace_id, gateway=gateway, defaults={"external_id": state.customer}
+            workspace_id=ours.workspace_id, gateway=gateway, live=ours.live, defaults={"external_id": state.customer}
         )

@@ -21,16 +21,17 @@ from gesso.credits.models import CreditGrant
 
 
 class Customer(models.Model):
-    """Who a workspace is at a gateway."""
+    """Who a workspace is at a gateway, where payments are real (`live`) and where they are tests."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.PROTECT, related_name="customers")
     gateway = models.CharField(max_length=8)
+    live = models.BooleanField()
     external_id = models.CharField(max_length=255)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint("gateway", "external_id", name="customer_once"),
-            models.UniqueConstraint("workspace", "gateway", name="customer_one_for_each_gateway"),
+            models.UniqueConstraint("gateway", "live", "external_id", name="customer_once"),
+            models.UniqueConstraint("workspace", "gateway", "live", name="customer_one_for_each_gateway"),
         ]
 
     def __str__(self) -> str:

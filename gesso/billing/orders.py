@@ -96,12 +96,12 @@ def _note(
 def _sale(order: Order, email: str) -> protocol.Sale:
     table = catalog.current()
     row = table.pack(order.item) if order.kind == Order.Kind.PACK else table.plan(order.item)
-    customer = Customer.objects.filter(workspace_id=order.workspace_id, gateway=order.gateway).first()
+    known = Customer.objects.filter(workspace_id=order.workspace_id, gateway=order.gateway, live=order.live).first()
     page = f"{settings.GESSO.base_url}/credits/orders/{order.id}"
     return protocol.Sale(
         order=str(order.id), kind="pack" if order.kind == Order.Kind.PACK else "plan", item=order.item,
         name=f"{order.name} a month" if order.kind == Order.Kind.PLAN else order.name, amount=order.amount,
-        currency=order.currency, email=email, customer=customer.external_id if customer else "",
+        currency=order.currency, email=email, customer=known.external_id if known else "",
         product=row.creem_product if row else "", success_url=page, cancel_url=f"{page}?canceled=1",
     )  # fmt: skip
 

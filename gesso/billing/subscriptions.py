@@ -79,13 +79,17 @@ def resume(workspace: Workspace) -> Subscription:
     return look_again(ours)
 
 
+def customer(ours: Subscription) -> str:
+    """Return the gateway's id of who pays for the plan, or "" where it has none."""
+    known = Customer.objects.filter(workspace_id=ours.workspace_id, gateway=ours.gateway, live=ours.order.live)
+    return known.values_list("external_id", flat=True).first() or ""
+
+
 def portal(workspace: Workspace) -> str:
     """Return the address where the card is changed, or "" where the gateway has none. Raises as `cancel`."""
     ours = _mine(workspace)
-    customer = Customer.objects.filter(workspace=workspace, gateway=ours.gateway).first()
-    if customer is None:
-        return ""
-    return registry.find(ours.gateway).portal(customer.external_id, f"{settings.GESSO.base_url}/credits/plan")
+    who = customer(ours)
+    return registry.find(ours.gateway).portal(who, f"{settings.GESSO.base_url}/credits/plan") if who else ""
 
 
 def refund(payment: Payment, amount: int | None, key: str) -> Payment:

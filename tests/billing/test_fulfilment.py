@@ -87,10 +87,19 @@ def test_another_gateway_cannot_pay_an_order(buyer):
 
 
 def test_a_customer_of_another_workspace_cannot_pay_an_order(buyer):
-    Customer.objects.create(workspace=world.person().workspace, gateway="test", external_id="cus_1")
+    Customer.objects.create(workspace=world.person().workspace, gateway="test", live=False, external_id="cus_1")
     made = shop.order(buyer)
     assert apply(shop.paid(made, customer="cus_1")) == []
     assert Mismatch.objects.get().code == "other_workspace"
+
+
+def test_a_customer_of_the_gateways_test_mode_is_another_than_the_live_one(buyer):
+    """After the keys changed from test to live, an old customer is asked for in vain."""
+    Customer.objects.create(workspace=buyer.workspace, gateway="test", live=True, external_id="cus_live")
+    made = shop.order(buyer)
+    apply(shop.paid(made, customer="cus_test"))
+    assert balance(buyer) == (200, 0)
+    assert set(Customer.objects.values_list("live", "external_id")) == {(True, "cus_live"), (False, "cus_test")}
 
 
 def test_a_second_payment_of_one_order_is_for_staff_to_send_back(buyer):

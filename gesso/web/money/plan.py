@@ -20,7 +20,7 @@ from gesso.accounts import workspaces
 from gesso.accounts.models import Workspace
 from gesso.billing import subscriptions
 from gesso.billing.gateways import protocol
-from gesso.billing.models import Customer, Subscription
+from gesso.billing.models import Subscription
 from gesso.core import catalog
 from gesso.web import access, wording
 from gesso.web.money import buying, offers
@@ -136,7 +136,7 @@ def _page(request: access.Request, refusal: buying.Refusal | None = None) -> Htt
         "past_due": bool(ours and ours.state == Subscription.State.PAST_DUE),
         "waits": f"{ours.next_name} from the next month on." if ours and ours.next_plan else "",
         "choices": _choices(ours) if ours and _may_move(ours) else [],
-        "has_portal": bool(ours and _has_portal(ours)),
+        "has_portal": bool(ours and subscriptions.customer(ours)),
         "gateway_name": offers.gateway_name(ours.gateway) if ours else "",
         "may_change": may_change,
         "may_not": "" if may_change else "Only owners and admins of this workspace can change its plan.",
@@ -171,10 +171,6 @@ def standing(ours: Subscription) -> str:
 def _may_move(ours: Subscription) -> bool:
     """Another plan is for one that goes on and is paid; first things first otherwise."""
     return ours.state == Subscription.State.ACTIVE and not ours.cancels_at_period_end
-
-
-def _has_portal(ours: Subscription) -> bool:
-    return Customer.objects.filter(workspace_id=ours.workspace_id, gateway=ours.gateway).exists()
 
 
 def _ended(workspace: Workspace) -> str:

@@ -105,7 +105,7 @@ def test_the_card_is_changed_on_the_gateways_page(counter, till):
     till.press(str(made.id), "pay", clock.now())
     counter.get(f"/credits/orders/{made.id}")
     assert shop.code(shop.said(post(counter, "portal"), 409)) == "no_portal"
-    Customer.objects.create(workspace=counter.who.workspace, gateway="stripe", external_id="cus_1")
+    Customer.objects.create(workspace=counter.who.workspace, gateway="stripe", live=made.live, external_id="cus_1")
     assert "Card and invoices" in counter.get("/credits/plan")
     assert post(counter, "portal")["Location"] == "https://pay.example/portal/cus_1"
     for trouble, status, code in (
