@@ -77,7 +77,7 @@ class Workspaces(records.Records):
     def balance(self, row: Workspace) -> str:
         """Return what can be spent, what is held and what is owed, in credits."""
         now = queries.balance(row.pk)
-        return f"{now.available} available, {now.held} held, {now.debt} owed"
+        return f"{now.available:,} available, {now.held:,} held, {now.debt:,} owed"
 
     @admin.display(description="grants with something left")
     def grants(self, row: Workspace) -> str:

@@ -183,6 +183,18 @@ def margin(staff, look) -> None:
     look("margin, refused")
 
 
+def files(staff) -> None:
+    """Follow the links to the files."""
+    for path, link, words in (
+        ("/staff/margin/", "This table as CSV", "gpt-image-2"),
+        (_first(staff, "/staff/credits/promocode/"), "Uses as CSV", PERSON),
+    ):
+        page = staff.go(path)
+        with page.expect_download() as file:
+            page.get_by_role("link", name=link).click()
+        assert words in file.value.path().read_text()
+
+
 def test_every_page_is_fit_for_everybody(desk, site, stripe):
     staff = desk(come_in=False)
     staff.come_in(site.run("user", "add", staff.email, "--staff").stdout.strip())
@@ -200,4 +212,5 @@ def test_every_page_is_fit_for_everybody(desk, site, stripe):
 
     for visit in (refund, rows, forms, margin):
         visit(staff, look)
+    files(staff)
     assert found == {}
