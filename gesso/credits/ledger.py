@@ -184,8 +184,9 @@ def give_back(hold_id: int, *, amount: int, reference: str, reason: str, actor: 
 def revoke(grant_id: int, *, reference: str, reason: str, actor: str, amount: int | None = None) -> Revocation:
     """Take a grant back (a refund, a dispute), or `amount` of it: first what is left is revoked, the rest becomes debt.
 
-    Other paid grants repay that debt at once, in burn order; only what they can't pay stays owed. The same `reference` again changes nothing, and another one never takes more than the grant was of: what came back
-    to it after its debt was written down has been paid for.
+    Other paid grants repay that debt at once, in burn order; only what they can't pay stays owed. The same `reference`
+    again changes nothing, and another one never takes more than the grant was of: what came back to it after its debt
+    was written down has been paid for.
     """
     ours = books.Books.open(books.OF_GRANT, grant_id)
     if CreditEntry.objects.filter(reference=reference, kind__in=[Kind.REVOKE, Kind.DEBT]).exists():

@@ -76,7 +76,7 @@ CHECKS: dict[str, tuple[str, list[dict[str, object]]]] = {
     "webhooks_webhookevent_tries_check": (EVENT, [{"tries": -1}]),
 }
 UNIQUE = {
-    (CUSTOMER, "gateway, external_id"), (CUSTOMER, "workspace_id, gateway"), (ORDER, "gateway, checkout_id"),
+    (CUSTOMER, "gateway, live, external_id"), (CUSTOMER, "workspace_id, gateway, live"), (ORDER, "gateway, checkout_id"),
     (PLAN, "gateway, external_id"), (PLAN, "workspace_id"), (PLAN, "order_id"), (PAYMENT, "gateway, external_id"),
     (PAYMENT, "order_id"), (PAYMENT, "grant_id"), (PAYMENT, "change_id"), (MISMATCH, "gateway, subject, code"),
     (EVENT, "gateway, external_id"), *((table, "id") for table in FRESH),
