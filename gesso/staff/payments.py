@@ -11,7 +11,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from gesso.accounts.models import User
-from gesso.billing.models import Customer, Order, Payment, Subscription
+from gesso.billing import subscriptions
+from gesso.billing.models import Order, Payment, Subscription
 from gesso.staff import records, refunding
 
 
@@ -32,6 +33,16 @@ class _Sold(records.Records):
         """Return the amount with its currency."""
         return refunding.money(row.amount, row.currency)
 
+    @admin.display(description="credits", ordering="credits")
+    def brought(self, row: Order | Subscription | Payment) -> str:
+        """Return how many credits it is about."""
+        return f"{row.credits:,}"
+
+    @admin.display(description="mode", ordering="live")
+    def mode(self, row: Order | Payment) -> str:
+        """Return whether it is about real money."""
+        return records.mode(row)
+
     @admin.display(description="order")
     def order_link(self, row: Subscription | Payment) -> str:
         """Return a link to the order."""
@@ -46,20 +57,11 @@ class Orders(_Sold):
     texts = ("checkout_id",)
     ordering = ("-created_at", "-id")
     list_display = (
-        "id",
-        "name",
-        "workspace_link",
-        "kind",
-        "price",
-        "state",
-        "gateway",
-        "live",
-        "created_at",
-        "ended_at",
-    )
+        "id", "created_at", "name", "workspace_link", "price", "state", "kind", "gateway", "mode", "ended_at",
+    )  # fmt: skip
     list_filter = ("state", "kind", "gateway", "live")
     fields = (
-        "id", "workspace_link", "member", "gateway", "live", "kind", "item", "name", "credits", "price", "state",
+        "id", "workspace_link", "member", "gateway", "mode", "kind", "item", "name", "brought", "price", "state",
         "checkout_id", "created_at", "ended_at", "its_payments", "its_plan",
     )  # fmt: skip
 
@@ -82,21 +84,29 @@ class Plans(_Sold):
     texts = ("external_id",)
     ordering = ("-id",)
     list_display = (
-        "id", "name", "workspace_link", "price", "credits", "state", "period_end", "cancels_at_period_end",
-        "next_name", "gateway", "created_at",
+        "id", "created_at", "name", "workspace_link", "price", "brought", "state", "period_end",
+        "renewal", "gateway",
     )  # fmt: skip
     list_filter = ("state", "gateway", "plan")
     fields = (
-        "id", "workspace_link", "order_link", "gateway", "external_id", "customer", "plan", "name", "credits", "price",
-        "next_plan", "next_name", "next_credits", "next_amount", "state", "period_end", "cancels_at_period_end",
-        "created_at", "ended_at", "its_payments",
+        "id", "workspace_link", "order_link", "gateway", "external_id", "customer", "plan", "name", "brought", "price",
+        "state", "period_end", "renewal", "created_at", "ended_at", "its_payments",
     )  # fmt: skip
+
+    @admin.display(description="then")
+    def renewal(self, row: Subscription) -> str:
+        """Return what comes after its month: its end, another plan, or the same once more."""
+        if row.ended_at or row.cancels_at_period_end:
+            return "ends" if row.ended_at is None else records.NOTHING
+        if row.next_amount:
+            price = refunding.money(row.next_amount, row.currency)
+            return f"{row.next_name}, {row.next_credits:,} credits for {price}"
+        return "renews"
 
     @admin.display(description="customer at the gateway")
     def customer(self, row: Subscription) -> str:
         """Return the gateway's id of who pays."""
-        found = Customer.objects.filter(workspace_id=row.workspace_id, gateway=row.gateway).first()
-        return found.external_id if found else records.NOTHING
+        return subscriptions.customer(row) or records.NOTHING
 
     @admin.display(description="payments")
     def its_payments(self, row: Subscription) -> SafeString:
@@ -112,13 +122,13 @@ class Payments(_Sold):
     texts = ("external_id",)
     ordering = ("-paid_at", "-id")
     list_display = (
-        "id", "name", "workspace_link", "price", "credits", "reason", "sent_back", "dispute", "gateway", "live",
-        "paid_at",
+        "id", "paid_at", "name", "workspace_link", "price", "sent_back", "brought", "reason", "dispute", "gateway",
+        "mode",
     )  # fmt: skip
     list_filter = ("gateway", "reason", "dispute", "live")
     fields = (
-        "id", "workspace_link", "order_link", "plan_link", "gateway", "live", "external_id", "reason", "name",
-        "credits", "price", "method", "grant_link", "paid_at", "period_end", "sent_back", "claimed", "taken_back",
+        "id", "workspace_link", "order_link", "plan_link", "gateway", "mode", "external_id", "reason", "name",
+        "brought", "price", "method", "grant_link", "paid_at", "period_end", "sent_back", "claimed", "taken_back",
         "dispute", "created_at", "changed_at",
     )  # fmt: skip
     change_form_template = "staff/payment.html"

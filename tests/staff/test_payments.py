@@ -273,3 +273,26 @@ def test_what_was_given_up_and_looks_that_fail_or_stay_away_are_on_the_first_pag
     assert len(browser.get("/staff/webhooks/webhookevent/?standing=given-up").context["cl"].result_list) == 1
     Reconciliation.objects.update(failed="", began_at=clock.now() - 4 * reconciliation.EVERY)
     assert "Nobody has looked at stripe since" in browser.get("/staff/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "renews"),
+        ({"cancels_at_period_end": True}, "ends"),
+        (
+            {"next_plan": "studio", "next_name": "Studio", "next_credits": 1400, "next_amount": 1400},
+            "Studio, 1,400 credits for 14.00 USD",
+        ),
+    ],
+)
+def test_the_page_of_a_plan_says_what_comes_after_its_month(browser, rows, fields, words):
+    plan = rows["billing/subscription"]
+    Subscription.objects.filter(pk=plan.pk).update(**fields)
+    for path in ("", f"{plan.pk}/change/"):
+        assert words in browser.get(f"/staff/billing/subscription/{path}").content.decode()
+
+
+def test_an_empty_list_says_so(browser):
+    assert "There is nothing yet." in browser.get("/staff/billing/payment/").content.decode()
+    assert "Nothing found." in browser.get("/staff/billing/payment/?q=zzzz").content.decode()
