@@ -13,7 +13,7 @@ from django.http.multipartparser import MultiPartParserError
 
 from gesso.credits import ledger
 from gesso.generations import lifecycle, member_caps, queries, spec, submission
-from gesso.images import intake, storage, uploads
+from gesso.images import decoding, intake, storage, uploads
 from gesso.library import search
 
 
@@ -60,6 +60,7 @@ TABLE: dict[type[Exception], _Row] = {
     OperationalError: _UNREACHABLE,
     InterfaceError: _UNREACHABLE,
     storage.Unavailable: _Row(503, "storage_unavailable", "The image storage can't be reached just now.", 5),
+    decoding.Unavailable: _Row(503, "decoder_unavailable", "Pictures can't be opened just now.", 5),
     storage.Missing: _Row(404, "image_gone", "The bytes of this image are no longer there."),
     uploads.QuotaExceeded: _Row(429, "upload_quota", "", 600),
     submission.Blocked: _Row(400, "moderation_blocked"),

@@ -6,7 +6,7 @@ notes it for staff.
 
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Customer, Order, Payment
-from gesso.core import ids
+from gesso.core import currencies, ids
 
 LONGEST_ID = 100  # of a gateway's ids: they are part of a grant's reference
 
@@ -39,13 +39,14 @@ def payment(gateway: str, ours: Order, state: protocol.PaymentState) -> None:
     if state.currency != ours.currency:
         raise NotOurs("other_currency", f"Paid in {state.currency}, asked in {ours.currency}.")
     if state.amount < 0:
-        raise NotOurs("other_amount", f"A payment of {state.amount} is none.")
+        raise NotOurs("other_amount", f"A payment of {currencies.paid(state.amount, state.currency)} is none.")
     if state.reason in {"pack", "first"}:
         kind = Order.Kind.PACK if state.reason == "pack" else Order.Kind.PLAN
         if (kind, state.item) != (ours.kind, ours.item):
             raise NotOurs("other_item", f"Paid for {state.item or 'nothing known'}, asked for {ours.item}.")
         if state.amount != ours.amount:
-            raise NotOurs("other_amount", f"Paid {state.amount}, asked {ours.amount} {ours.currency}.")
+            paid, asked = (currencies.paid(amount, ours.currency) for amount in (state.amount, ours.amount))
+            raise NotOurs("other_amount", f"Paid {paid}, asked {asked}.")
         if Payment.objects.filter(order=ours, reason__in=["pack", "first"]).exists():
             raise NotOurs("paid_twice", "The order has been paid before; this payment should go back.")
     elif ours.kind != Order.Kind.PLAN:

@@ -17,7 +17,7 @@ from gesso.billing import borne_out, plans, taking_back
 from gesso.billing.borne_out import NotOurs
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Mismatch, Order, Payment, Subscription
-from gesso.core import clock, ids, notices
+from gesso.core import clock, currencies, ids, notices
 from gesso.credits import ledger
 
 log = structlog.get_logger()
@@ -94,7 +94,8 @@ def _apply(gateway: str, state: protocol.State, asked_at: datetime.datetime | No
 def _payment(gateway: str, state: protocol.PaymentState, asked_at: datetime.datetime | None) -> list[str]:
     order = borne_out.order(gateway, state.order, state.subscription)
     if order is None:
-        raise NotOurs("no_order", f"A payment of {state.amount} {state.currency} belongs to no order of ours.")
+        paid = currencies.paid(state.amount, state.currency)
+        raise NotOurs("no_order", f"A payment of {paid} belongs to no order of ours.")
     known = Payment.objects.filter(gateway=gateway, external_id=state.id).first()
     changes: list[str] = []
     if known is None:

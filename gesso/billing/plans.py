@@ -15,7 +15,7 @@ from gesso.accounts.models import Workspace
 from gesso.billing.borne_out import NotOurs
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Order, Payment, PlanChange, Subscription
-from gesso.core import catalog, clock
+from gesso.core import catalog, clock, currencies
 
 
 class Terms(NamedTuple):
@@ -99,7 +99,8 @@ def _agreed(order: Order, ours: Subscription, state: protocol.PaymentState) -> T
     for found in terms:
         if found.plan and (found.plan, found.amount) == (state.item, state.amount):
             return found
-    raise NotOurs("other_amount", f"A renewal of {state.item} for {state.amount} is not what was agreed.")
+    paid = currencies.paid(state.amount, state.currency)
+    raise NotOurs("other_amount", f"A renewal of {state.item} for {paid} is not what was agreed.")
 
 
 def _become(ours: Subscription, terms: Terms, state: protocol.PaymentState) -> None:

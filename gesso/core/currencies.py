@@ -29,6 +29,11 @@ def words(amount: int, currency: str, *, fine: bool = False) -> str:
     return f"{minus}{SIGNS.get(currency, currency.upper() + ' ')}{figure}"
 
 
+def paid(amount: int, currency: str) -> str:
+    """Return `$1,234.50`: `amount` in the currency's smallest unit."""
+    return words(amount * unit(currency), currency)
+
+
 def exact(amount: int) -> str:
     """Return `-0.052680`: every millionth, as a file wants it."""
     whole, rest = divmod(abs(amount), costs.MILLION)

@@ -21,7 +21,7 @@ from gesso.core import catalog, leases
 from gesso.core.transactions import in_thread
 from gesso.generations import attempts, leasing, outputs, settlement, spool
 from gesso.generations.models import Generation, GenerationReference
-from gesso.images import renditions, storage
+from gesso.images import decoding, renditions, storage
 from gesso.moderation import policy
 from gesso.providers import protocol
 
@@ -234,13 +234,13 @@ class Runner:
         if self._on_delivery:
             self._on_delivery(image_id)
 
-    async def when_stored(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Use the storage; while it is down, what we have is kept and it is tried again until the deadline."""
+    async def when_possible(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Use storage or decoder; while there is none, what we have is kept, and tried again until the deadline."""
         while True:
             try:
                 return await self.picture_thread(function, *args, **kwargs)
-            except (OSError, storage.Unavailable):
-                log.exception("the storage did not take or give a picture; trying again")
+            except (OSError, storage.Unavailable, decoding.Unavailable):
+                log.exception("a picture could not be stored, read or opened; trying again")
                 await asyncio.sleep(STORAGE_PAUSE)
 
 
@@ -292,19 +292,19 @@ class _Run:
     async def _try(self, step: attempts.Step) -> None:
         runner, key = self.runner, step.attempt.spool_key
         if step.recover:
-            raw = await runner.when_stored(spool.read, key)
+            raw = await runner.when_possible(spool.read, key)
             if raw is None:
                 raise protocol.ProviderFailure("unknown", attempts.SENDER_DIED)
         else:
             raw = await self._send(step)
-            await runner.when_stored(spool.write, key, raw)
-        proved = await runner.picture_thread(outputs.prove, self.provider, raw)
+            await runner.when_possible(spool.write, key, raw)
+        proved = await runner.when_possible(outputs.prove, self.provider, raw)
         request_id = raw.request_id
         del raw  # megabytes that nobody needs any more
         if categories := await runner.judge_output(proved):
             await in_thread(attempts.withheld, step, self.generation.id, self.epoch, proved.picture, categories)
             return
-        image = await runner.when_stored(outputs.store, self.generation, step.index, proved)
+        image = await runner.when_possible(outputs.store, self.generation, step.index, proved)
         await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, request_id)
         runner.delivered(image.id)
 

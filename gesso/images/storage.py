@@ -209,7 +209,8 @@ def _write(path: pathlib.Path, data: bytes) -> None:
 def _create(path: pathlib.Path) -> int:
     """Open a new file; a `delete` may remove its directory at the same moment, which then is made again."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # it was there, and is gone again: the next line knows
+            path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileNotFoundError:

@@ -6,7 +6,7 @@ from django.http import Http404, HttpResponse, HttpResponseBase
 from django.views.decorators.http import require_GET
 
 from gesso.generations import queries
-from gesso.images import delivery, renditions, storage
+from gesso.images import decoding, delivery, renditions, storage
 from gesso.library import search
 from gesso.web import access
 
@@ -28,7 +28,7 @@ def serve(request: access.Request, image_id: uuid.UUID) -> HttpResponseBase:
         return delivery.respond(request, image, variant, download="download" in request.GET)
     except storage.Missing:
         raise Http404 from None
-    except storage.Unavailable:
+    except (storage.Unavailable, decoding.Unavailable):
         return HttpResponse(
             "The image can't be reached just now.\n",
             status=503,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from gesso.accounts import workspaces
 from gesso.core import catalog, ids
-from gesso.images import intake, storage, uploads
+from gesso.images import decoding, intake, storage, uploads
 from gesso.images.models import Image
 from gesso.web import access, fragments
 
@@ -84,8 +84,8 @@ def _upload(request: access.Request) -> HttpResponse:
         image = uploads.store(request.workspace, request.user, file.read(), file.name or "")
     except (intake.Refused, uploads.QuotaExceeded) as refusal:
         return _refused(request, str(refusal), 429 if isinstance(refusal, uploads.QuotaExceeded) else 422)
-    except storage.Unavailable:
-        return _refused(request, "The picture could not be stored just now. Try again in a minute.", 503)
+    except (storage.Unavailable, decoding.Unavailable):
+        return _refused(request, "The picture could not be opened or stored just now. Try again in a minute.", 503)
     return fragments.draw(request, "studio/_chips.html", {"chips": [_chip(image.id, "", 1)]}, status=201)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from gesso.images import decoding
 from gesso.images.models import Image
 from tests import world
 from tests.api.callers import moved, whole
@@ -29,6 +30,20 @@ def test_an_upload_can_be_read_back_and_used(caller):
     made = caller.post("/api/generations", {"prompt": "Like this", "quality": "low", "references": [reference]})
     assert made.status_code == 202
     assert made.json()["references"] == [reference]
+
+
+def test_without_a_decoder_an_upload_is_refused_for_a_moment(caller, monkeypatch):
+    def none(*_: object, **__: object):
+        raise decoding.Unavailable("the decoder was ended")
+
+    monkeypatch.setattr(decoding, "decode", none)
+    answer = caller.form("/api/images", file=file())
+    assert (answer.status_code, answer.json()["error"]["code"], answer["Retry-After"]) == (
+        503,
+        "decoder_unavailable",
+        "5",
+    )
+    assert Image.objects.count() == 0
 
 
 def test_content_comes_in_every_variant_and_in_parts(caller):

@@ -95,9 +95,7 @@ def test_killed_itself_it_leaves_nothing_and_starts_again(place_for_data):
         pids = [*first.parts().values()]
         first.process.kill()
         until(lambda: not any(instance.alive(pid) for pid in pids), 20, "all parts to go")
-    began = time.monotonic()
     with instance.running(place_for_data, GESSO_PORT=str(first.port)) as second:
-        assert time.monotonic() - began < 5
         assert second.well()
 
 

@@ -142,6 +142,7 @@ def main(words: list[str]) -> None:
     asked.add_argument("--webhooks", default="http://127.0.0.1:8000/webhooks/creem", help="where events go")
     asked.add_argument("--port", type=int, default=0, help="0: any free port")
     given = asked.parse_args(words)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts us behind it has it ignored
     with FakeCreem(port=given.port) as store, tempfile.TemporaryDirectory() as directory:
         overlay = pathlib.Path(directory) / "catalog.toml"
         overlay.write_text(sell(store))

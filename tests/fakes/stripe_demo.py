@@ -94,6 +94,7 @@ def main(words: list[str]) -> None:
     asked.add_argument("--webhooks", default="http://127.0.0.1:8000/webhooks/stripe", help="where events go")
     asked.add_argument("--port", type=int, default=0, help="0: any free port")
     given = asked.parse_args(words)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts us behind it has it ignored
     with FakeStripe(port=given.port) as fake:
         fake.webhooks.url, fake.webhooks.retries, fake.webhooks.pause = given.webhooks, 5, 2.0
         print(f"STRIPE_SECRET_KEY={fake.api_key}")

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from gesso.generations import attempts, leasing, lifecycle, recovery, runner
 from gesso.generations.models import Attempt, Generation, Output
-from gesso.images import proof, storage
+from gesso.images import decoding, proof, storage
 from gesso.images.models import Image
 from gesso.providers import protocol
 from tests import world
@@ -110,6 +110,25 @@ def test_a_storage_that_is_away_delays_a_generation_and_costs_it_no_rescue(monke
     assert (waiting.state, waiting.lease_owner, provider.journal) == ("queued", "", [])
     assert world.drive(generation, provider).state == "succeeded"
     assert Generation.objects.get(id=generation.id).rescues == 0
+
+
+def test_a_decoder_that_is_away_is_waited_for_and_the_answer_kept(monkeypatch):
+    generation = world.submit(world.person(credits=10))
+    plain, refusals = decoding.decode, iter([decoding.Unavailable("ended"), decoding.Unavailable("ended")])
+
+    def decode(*words, **more):
+        for refusal in refusals:
+            raise refusal
+        return plain(*words, **more)
+
+    async def jpeg(request, preview):
+        return world.picture(request.width, request.height, format="JPEG")
+
+    monkeypatch.setattr(decoding, "decode", decode)
+    provider = world.ScriptedProvider(jpeg)
+    assert world.drive(generation, provider).state == "succeeded"
+    assert len(provider.journal) == 1
+    assert next(refusals, None) is None
 
 
 def test_a_worker_whose_lease_ran_out_can_take_it_again_and_keeps_it():

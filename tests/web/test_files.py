@@ -3,9 +3,11 @@
 import contextlib
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from gesso.generations import rendering
+from gesso.images import decoding
 from gesso.images.models import Image
 from tests import world
 
@@ -52,6 +54,22 @@ def test_when_no_worker_makes_it_the_rendition_is_made_on_demand(browser, who, m
     image = delivered(who)
     monkeypatch.setattr("gesso.images.renditions.WORKER_SECONDS", 0)
     assert look(browser, f"/images/{image.id}/file?variant=thumb")[:2] == (200, "image/webp")
+
+
+def test_without_a_decoder_a_picture_is_asked_for_again_and_nothing_is_kept(browser, who, monkeypatch):
+    image = delivered(who)
+
+    def none(*_: object, **__: object):
+        raise decoding.Unavailable("the decoder was ended")
+
+    monkeypatch.setattr(decoding, "decode", none)
+    monkeypatch.setattr("gesso.images.renditions.WORKER_SECONDS", 0)
+    answer = browser.get(f"/images/{image.id}/file?variant=thumb")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    answer = browser.post("/studio/references", {"file": SimpleUploadedFile("pears.png", world.picture(), "image/png")})
+    assert answer.status_code == 503
+    assert "Try again in a minute." in answer.content.decode()
+    assert Image.objects.filter(origin="upload").count() == 0
 
 
 def test_somebody_elses_picture_is_no_picture(browser, who):
