@@ -99,7 +99,7 @@ async def open_loop(here: stack.Stack, who: people.Person, *, rate: int, seconds
         tasks = []
 
         async def one() -> None:
-            line = free.pop()
+            line = free.pop() if free else wire.Connection(here.url)
             try:
                 await _submit(line, who, done, sent)
             finally:
