@@ -59,7 +59,7 @@ class Orders(_Sold):
     list_display = (
         "id", "created_at", "name", "workspace_link", "price", "state", "kind", "gateway", "mode", "ended_at",
     )  # fmt: skip
-    list_filter = ("state", "kind", "gateway", "live")
+    list_filter = ("state", "kind", "gateway", records.Mode)
     fields = (
         "id", "workspace_link", "member", "gateway", "mode", "kind", "item", "name", "brought", "price", "state",
         "checkout_id", "created_at", "ended_at", "its_payments", "its_plan",
@@ -125,7 +125,7 @@ class Payments(_Sold):
         "id", "paid_at", "name", "workspace_link", "price", "sent_back", "brought", "reason", "dispute", "gateway",
         "mode",
     )  # fmt: skip
-    list_filter = ("gateway", "reason", "dispute", "live")
+    list_filter = ("gateway", "reason", "dispute", records.Mode)
     fields = (
         "id", "workspace_link", "order_link", "plan_link", "gateway", "mode", "external_id", "reason", "name",
         "brought", "price", "method", "grant_link", "paid_at", "period_end", "sent_back", "claimed", "taken_back",

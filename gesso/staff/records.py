@@ -149,6 +149,22 @@ def table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> SafeString 
     )  # fmt: skip
 
 
+class Mode(admin.SimpleListFilter):
+    """Whether it is about real money, as a choice beside a list of rows that are `live` or not."""
+
+    title = "mode"
+    parameter_name = "mode"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:  # noqa: ARG002 (the admin's)
+        """Return the choices."""
+        return [("live", "Live"), ("test", "Test")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002 (the admin's)
+        """Return the rows of the chosen mode."""
+        chosen = {"live": Q(live=True), "test": Q(live=False)}
+        return queryset.filter(chosen.get(self.value() or "", Q()))
+
+
 def mode(row: Any) -> str:
     """Return whether a row is about real money."""
     return "live" if row.live else "test"

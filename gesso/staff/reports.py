@@ -113,7 +113,7 @@ class Events(records.Records):
     search_help_text = "The gateway's id of the event or its type, or the beginning of one"
     ordering = ("-id",)
     list_display = ("id", "received_at", "gateway", "type", "external_id", "mode", "standing", "tries", "failed")
-    list_filter = (Standing, "gateway", "live")
+    list_filter = (Standing, "gateway", records.Mode)
     fields = (
         "id", "received_at", "gateway", "external_id", "type", "mode", "names", "size", "standing", "due_at", "tries",
         "handled_at", "change_lines", "failed",

@@ -135,6 +135,18 @@ def test_filters_know_their_words(browser, rows, kind):
         assert browser.get(f"/staff/{kind}/?{choice}").status_code in {200, 302}
 
 
+@pytest.mark.parametrize("kind", ["billing/order", "billing/payment", "webhooks/webhookevent"])
+def test_tests_and_live_money_are_listed_apart(browser, rows, kind):
+    def of(mode: str) -> int:
+        return len(browser.get(f"/staff/{kind}/?mode={mode}").context["cl"].result_list)
+
+    kept = rows[kind].__class__.objects
+    with world.without_guards():
+        kept.update(live=False)
+        kept.filter(pk=rows[kind].pk).update(live=True)
+    assert (of("live"), of("test"), of("")) == (1, kept.count() - 1, kept.count())
+
+
 def test_a_refund_is_asked_about_first_and_then_sent(browser, boss, who, payment, till):
     page = browser.get(f"/staff/billing/payment/{payment.pk}/change/").content.decode()
     assert address(payment) in page
