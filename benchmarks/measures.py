@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import people, rows, stack, wire
+from tests import instance
 
 BODY = json.dumps({"prompt": "A pear on a table", "quality": "low", "count": 1}).encode()
 PATIENCE = 180  # seconds until whatever is asked for must have ended
@@ -264,5 +265,5 @@ def _cpu(here: stack.Stack) -> dict[str, float]:
     """Return CPU seconds so far: of web, of worker, and of the worker's children (living and gone)."""
     web, worker = here.process("web"), here.process("worker")
     own, gone = stack.cpu_seconds(worker)
-    living = sum(sum(stack.cpu_seconds(child)) for child in stack.children(worker))
+    living = sum(sum(stack.cpu_seconds(child)) for child in instance.children(worker))
     return {"web": stack.cpu_seconds(web)[0], "worker": own, "children": gone + living}

@@ -52,16 +52,6 @@ class Stack:
         raise RuntimeError(f"gesso {name} is not running")
 
 
-def children(parent: int) -> list[int]:
-    """Return the pids of the living children of a process."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(entry.name))
-    return found
-
-
 def cpu_seconds(pid: int) -> tuple[float, float]:
     """Return (own, finished children's) CPU seconds of a process."""
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

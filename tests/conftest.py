@@ -16,6 +16,7 @@ import pytest
 from django.conf import settings
 
 from gesso.config import embedded
+from tests.credits.clocks import Clock
 
 OURS = ("GESSO_", "OPENAI_", "FAL_", "STRIPE_", "CREEM_", "GOOGLE_", "GITHUB_", "EMAIL_URL", "DATABASE_URL", "DJANGO_")
 SERVER = "TESTS_POSTGRES_URL"  # handed down from the process that runs pytest to xdist's workers
@@ -101,3 +102,11 @@ def place_for_data():
     """A data directory for an instance of the test's own, gone when the test ends."""
     with _directory() as directory:
         yield directory
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Put a clock that the test turns in the place of the database's."""
+    turned = Clock()
+    monkeypatch.setattr("gesso.core.clock.now", turned.now)
+    return turned

@@ -75,7 +75,7 @@ class Instance:
     def parts(self) -> dict[str, int]:
         """Return the pids of the living parts by name: web, worker, postgres."""
         found = {}
-        for pid in _children(self.process.pid):
+        for pid in children(self.process.pid):
             with contextlib.suppress(OSError):
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
                 if "gesso" in words:
@@ -96,7 +96,8 @@ class Instance:
         return self.process.wait(seconds)
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
+    """Return the pids of a process's children, zombies too."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():

@@ -96,14 +96,19 @@ def _note(
 def _sale(order: Order, email: str) -> protocol.Sale:
     table = catalog.current()
     row = table.pack(order.item) if order.kind == Order.Kind.PACK else table.plan(order.item)
-    known = Customer.objects.filter(workspace_id=order.workspace_id, gateway=order.gateway, live=order.live).first()
     page = f"{settings.GESSO.base_url}/credits/orders/{order.id}"
     return protocol.Sale(
         order=str(order.id), kind="pack" if order.kind == Order.Kind.PACK else "plan", item=order.item,
         name=f"{order.name} a month" if order.kind == Order.Kind.PLAN else order.name, amount=order.amount,
-        currency=order.currency, email=email, customer=known.external_id if known else "",
+        currency=order.currency, email=email, customer=customer(order),
         product=row.creem_product if row else "", success_url=page, cancel_url=f"{page}?canceled=1",
     )  # fmt: skip
+
+
+def customer(order: Order) -> str:
+    """Return the gateway's id of who pays the order, or "" where it has none."""
+    known = Customer.objects.filter(workspace_id=order.workspace_id, gateway=order.gateway, live=order.live)
+    return known.values_list("external_id", flat=True).first() or ""
 
 
 def find(workspace_id: uuid.UUID, order_id: uuid.UUID) -> Order | None:

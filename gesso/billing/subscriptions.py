@@ -8,9 +8,9 @@ import uuid
 from django.conf import settings
 
 from gesso.accounts.models import Workspace
-from gesso.billing import looking, plans, registry
+from gesso.billing import looking, orders, plans, registry
 from gesso.billing.gateways import protocol
-from gesso.billing.models import Customer, Payment, PlanChange, Subscription
+from gesso.billing.models import Payment, PlanChange, Subscription
 from gesso.core import catalog
 
 
@@ -79,16 +79,10 @@ def resume(workspace: Workspace) -> Subscription:
     return look_again(ours)
 
 
-def customer(ours: Subscription) -> str:
-    """Return the gateway's id of who pays for the plan, or "" where it has none."""
-    known = Customer.objects.filter(workspace_id=ours.workspace_id, gateway=ours.gateway, live=ours.order.live)
-    return known.values_list("external_id", flat=True).first() or ""
-
-
 def portal(workspace: Workspace) -> str:
     """Return the address where the card is changed, or "" where the gateway has none. Raises as `cancel`."""
     ours = _mine(workspace)
-    who = customer(ours)
+    who = orders.customer(ours.order)
     return registry.find(ours.gateway).portal(who, f"{settings.GESSO.base_url}/credits/plan") if who else ""
 
 

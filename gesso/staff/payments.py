@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from gesso.accounts.models import User
-from gesso.billing import subscriptions
+from gesso.billing import orders
 from gesso.billing.models import Order, Payment, Subscription
 from gesso.staff import records, refunding
 
@@ -106,7 +106,7 @@ class Plans(_Sold):
     @admin.display(description="customer at the gateway")
     def customer(self, row: Subscription) -> str:
         """Return the gateway's id of who pays."""
-        return subscriptions.customer(row) or records.NOTHING
+        return orders.customer(row.order) or records.NOTHING
 
     @admin.display(description="payments")
     def its_payments(self, row: Subscription) -> SafeString:

@@ -1,16 +1,6 @@
-"""What the ledger's tests share: a person, a clock that a test can turn, and the proof after each test that asks for it."""
+"""What the ledger's tests share: a person, and the proof after each test that asks for it."""
 
 import pytest
-
-from tests.credits.clocks import Clock
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Put a clock that the test turns in the place of the database's."""
-    turned = Clock()
-    monkeypatch.setattr("gesso.core.clock.now", turned.now)
-    return turned
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from gesso.generations import approvals, submission
 from gesso.generations.models import ApprovalRequest
 from tests import world
 from tests.accounts import crew
-from tests.credits.clocks import Clock
 
 pytestmark = pytest.mark.django_db
 
@@ -26,13 +25,6 @@ def mail_at_once(monkeypatch, settings):
         settings.GESSO, email_url="smtp://127.0.0.1:25", base_url="https://pictures.example"
     )
     monkeypatch.setattr(mail, "send_soon", lambda message: message.send())
-
-
-@pytest.fixture
-def time(monkeypatch):
-    turned = Clock()
-    monkeypatch.setattr("gesso.core.clock.now", turned.now)
-    return turned
 
 
 @pytest.fixture

@@ -53,13 +53,3 @@ def files(pid: int) -> list[str]:
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile, such as this listing
             found.append(str(entry.readlink()))
     return found
-
-
-def children(parent: int) -> list[int]:
-    """Return the pids of a process's children, zombies too."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(int(entry.name))
-    return found

@@ -10,7 +10,7 @@ from PIL import Image
 from gesso.images import decoding, intake
 from tests.images import decoder_spy, pictures
 from tests.images.decoder_spy import LIMITS
-from tests.instance import until
+from tests.instance import children, until
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_child_that_takes_too_long_is_ended(child, monkeypatch):
     child.does("import time; time.sleep(60)")
     with pytest.raises(decoding.Exhausted, match="took more than"):
         decoding.decode(b"x", "measure", LIMITS)
-    until(lambda: not decoder_spy.children(decoder_spy.template()), 5, "the child to go")
+    until(lambda: not children(decoder_spy.template()), 5, "the child to go")
 
 
 def test_a_killed_child_is_an_answer_with_a_sentence(child):

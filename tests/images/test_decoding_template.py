@@ -11,7 +11,7 @@ import pytest
 from gesso.images import decoding
 from tests.images import decoder_spy, pictures
 from tests.images.decoder_spy import LIMITS
-from tests.instance import alive, until
+from tests.instance import alive, children, until
 
 PICTURE = pictures.plain_png(20, 20)
 
@@ -33,9 +33,9 @@ class Decoding(threading.Thread):
 
     def begin(self) -> int:
         """Start, and return the pid of the child."""
-        before = set(decoder_spy.children(decoder_spy.template()))
+        before = set(children(decoder_spy.template()))
         self.start()
-        return until(lambda: set(decoder_spy.children(decoder_spy.template())) - before).pop()
+        return until(lambda: set(children(decoder_spy.template())) - before).pop()
 
     def end(self) -> object:
         self.join(20)
@@ -83,7 +83,7 @@ def test_a_template_that_is_killed_while_idle_is_replaced():
     os.kill(old, signal.SIGKILL)
     assert decoding.decode(PICTURE, "measure", LIMITS).width == 20
     assert decoder_spy.template() != old
-    assert old not in decoder_spy.children(os.getpid())  # not even a zombie
+    assert old not in children(os.getpid())  # not even a zombie
 
 
 def test_a_template_that_is_killed_at_work_takes_its_children_along_and_the_picture_is_tried_again(child):
@@ -119,7 +119,7 @@ def test_two_hundred_pictures_leave_nothing_behind():
     for _ in range(200):
         decoding.decode(PICTURE, "measure", LIMITS)
     assert decoder_spy.template() == template
-    assert decoder_spy.children(template) == []
+    assert children(template) == []
     assert len(decoder_spy.files(os.getpid())) == ours
     until(lambda: len(decoder_spy.files(template)) == 5, 5, "the last line to be closed")
 
@@ -128,6 +128,7 @@ PARENT = """
 import os, pathlib, sys, threading, time
 from gesso.images import decoding
 from tests.images import decoder_spy, pictures
+from tests.instance import children
 
 def decode():
     return decoding.decode(pictures.plain_png(20, 20), "measure", decoder_spy.LIMITS).width
@@ -135,7 +136,7 @@ def decode():
 if sys.argv[1] == "kill":
     decoding._child = pathlib.Path(sys.argv[2])
     threading.Thread(target=decode, daemon=True).start()
-    while not (found := decoder_spy.children(decoder_spy.template())):
+    while not (found := children(decoder_spy.template())):
         time.sleep(0.01)
     print(decoder_spy.template(), *found, flush=True)
     time.sleep(60)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from gesso.accounts import workspaces
 from gesso.accounts.models import Workspace
-from gesso.billing import subscriptions
+from gesso.billing import orders, subscriptions
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Subscription
 from gesso.core import catalog
@@ -136,7 +136,7 @@ def _page(request: access.Request, refusal: buying.Refusal | None = None) -> Htt
         "past_due": bool(ours and ours.state == Subscription.State.PAST_DUE),
         "waits": f"{ours.next_name} from the next month on." if ours and ours.next_plan else "",
         "choices": _choices(ours) if ours and _may_move(ours) else [],
-        "has_portal": bool(ours and subscriptions.customer(ours)),
+        "has_portal": bool(ours and orders.customer(ours.order)),
         "gateway_name": offers.gateway_name(ours.gateway) if ours else "",
         "may_change": may_change,
         "may_not": "" if may_change else "Only owners and admins of this workspace can change its plan.",

@@ -16,7 +16,6 @@ from gesso.core import catalog
 from gesso.credits import invites, promo, queries
 from gesso.credits.models import PromoCode, PromoUse
 from gesso.web.account import registration
-from tests.credits.clocks import Clock
 from tests.credits.test_race import at_once
 from tests.web.account.test_entering import path_of, signed_in
 
@@ -31,13 +30,6 @@ def mail_at_once(monkeypatch, settings):
     """Send from the request's own thread, into Django's test outbox, as often as a test turns its clock on."""
     monkeypatch.setattr(mail, "send_soon", lambda message: message.send())
     settings.ACCOUNT_RATE_LIMITS = settings.ACCOUNT_RATE_LIMITS | {"signup": "100/h/ip", "confirm_email": "100/h/key"}
-
-
-@pytest.fixture
-def time(monkeypatch):
-    turned = Clock()
-    monkeypatch.setattr("gesso.core.clock.now", turned.now)
-    return turned
 
 
 @pytest.fixture
