@@ -17,7 +17,7 @@ from gesso.billing import borne_out, plans, taking_back
 from gesso.billing.borne_out import NotOurs
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Mismatch, Order, Payment, Subscription
-from gesso.core import clock, currencies, ids, notices
+from gesso.core import clock, currencies, ids
 from gesso.credits import ledger
 
 log = structlog.get_logger()
@@ -130,7 +130,6 @@ def _receive(gateway: str, order: Order, state: protocol.PaymentState, paid_at: 
             order.workspace_id, source=order.kind, amount=bought.credits, reference=f"payment:{gateway}:{state.id}",
             expires_at=plans.end(state.period_end) if subscription else None, actor=gateway, reason=made.name,
         )  # fmt: skip
-        notices.announce_balance(order.workspace_id)
     made.save()
     Order.objects.filter(id=order.id).exclude(state=Order.State.PAID).update(state=Order.State.PAID, ended_at=Now())
     return made

@@ -7,7 +7,7 @@ that refunds and disputes end the same in whatever order they are heard.
 from gesso.billing import plans
 from gesso.billing.gateways import protocol
 from gesso.billing.models import Order, Payment
-from gesso.core import clock, notices
+from gesso.core import clock
 from gesso.credits import ledger
 from gesso.credits.models import CreditGrant
 
@@ -40,8 +40,6 @@ def follow(payment: Payment, state: protocol.PaymentState) -> str:
     payment.refunded, payment.dispute, payment.claimed = refunded, state.dispute, wanted
     payment.changed_at = clock.now()
     payment.save()
-    if payment.credits:
-        notices.announce_balance(payment.workspace_id)
     return reason
 
 

@@ -9,7 +9,7 @@ import concurrent.futures
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,9 +43,3 @@ def _with_connection(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 def close() -> None:
     """End the pool's threads after the work in hand."""
     _pool.shutdown(wait=True)
-
-
-def announce(channel: str, payload: str) -> None:
-    """Send a Postgres notice with this transaction: it is heard when, and only if, the transaction commits."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [channel, payload])

@@ -26,15 +26,16 @@ CROWDED = "No daily credits today: enough people on your network have had theirs
 ELSEWHERE = "No daily credits here today: another account with your mailbox has had them. There are new ones tomorrow."
 
 
-def ensure(workspace: Workspace) -> str:
+def ensure(workspace: Workspace, now: datetime.datetime | None = None) -> str:
     """Grant today's daily credits to a personal workspace of a person with a verified email, once.
 
+    `now` is this transaction's own, where the caller has asked for it already.
     Returns a sentence that says why there are none today; empty when they are there, or nobody gets any here.
     """
     daily = catalog.current().credits.daily
     if not daily or workspace.kind != Workspace.Kind.PERSONAL:
         return ""
-    now = clock.now()
+    now = now or clock.now()
     day = clock.day_of(now)
     reference = _reference(workspace.id, day.isoformat())
     with connection.cursor() as cursor:

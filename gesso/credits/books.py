@@ -118,23 +118,26 @@ class Books:
         self._entries: list[tuple[object, ...]] = []
 
     @classmethod
-    def open_for(cls, workspace_id: uuid.UUID) -> "Books":
+    def open_for(cls, workspace_id: uuid.UUID, now: datetime.datetime | None = None) -> "Books":
         """Open a workspace's books; its account is made on first use."""
         try:
-            return cls.open(ITSELF, workspace_id)
+            return cls.open(ITSELF, workspace_id, now)
         except CreditAccount.DoesNotExist:
             CreditAccount.objects.bulk_create([CreditAccount(workspace_id=workspace_id)], ignore_conflicts=True)
-            return cls.open(ITSELF, workspace_id)
+            return cls.open(ITSELF, workspace_id, now)
 
     @classmethod
-    def open(cls, workspace: str, number: uuid.UUID | int) -> "Books":
-        """Lock the account of the workspace that the SQL expression `workspace` names, and expire what is due."""
+    def open(cls, workspace: str, number: uuid.UUID | int, now: datetime.datetime | None = None) -> "Books":
+        """Lock the account of the workspace that the SQL expression `workspace` names, and expire what is due.
+
+        `now` is this transaction's own, where the caller has asked for it already.
+        """
         with connection.cursor() as cursor:
             cursor.execute(_LOCK.format(workspace=workspace), [number])
             row = cursor.fetchone()
             if row is None:
                 raise CreditAccount.DoesNotExist
-            books = cls(row[0], row[1], clock.now())
+            books = cls(row[0], row[1], now or clock.now())
             cursor.execute(_LOTS, [books.workspace_id])
             lots = [Lot(*row) for row in cursor.fetchall()]
         books.available = sum(lot.available for lot in lots)

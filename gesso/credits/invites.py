@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 
 from gesso.accounts import workspaces
 from gesso.accounts.models import User
-from gesso.core import clock, networks, notices
+from gesso.core import clock, networks
 from gesso.credits import codes, promo
 from gesso.credits.models import PromoCode, PromoUse
 
@@ -82,7 +82,6 @@ def arrived(user: User) -> None:
     if code.credits:
         grant = promo.give(code, use.workspace, now, actor=user)
         PromoUse.objects.filter(pk=use.pk).update(grant=grant)
-        notices.announce_balance(use.workspace.pk)
 
 
 def _uses(user: User) -> QuerySet[PromoUse]:

@@ -1,8 +1,10 @@
 """The ledger: every movement of credits, and nothing else moves them.
 
 Each verb locks the workspace's account row first, changes grants, holds and debt, and writes one entry for each
-movement from bucket to bucket, in the caller's transaction. A hold ends once, with `settle`. Nothing is ever updated to
-"fix" a balance; the constraints of `models` and the triggers of the migration refuse whatever would not add up.
+movement from bucket to bucket, in the caller's transaction. A hold ends once, with `settle`. Every generation passes
+`hold` and `settle`: these two open no savepoint, so what they refuse ends the caller's transaction. Nothing is ever
+updated to "fix" a balance; the constraints of `models` and the triggers of the migration refuse whatever would not
+add up.
 
 Burn order: soonest-expiring first, ties free before paid (`priority`), then oldest.
 """
@@ -89,15 +91,18 @@ def grant(
     return ours.grant(Source(source), amount, reference, expires_at, actor, reason)
 
 
-@transaction.atomic
-def hold(workspace_id: uuid.UUID, *, amount: int, reference: str, actor: str = "") -> CreditHold:
+@transaction.atomic(savepoint=False)
+def hold(
+    workspace_id: uuid.UUID, *, amount: int, reference: str, actor: str = "", now: datetime.datetime | None = None
+) -> CreditHold:
     """Set `amount` credits aside for `reference`, from the grants in burn order.
 
-    Raises InDebt, InsufficientCredits; nothing has changed then.
+    `now` is the transaction's own, where the caller knows it. Raises InDebt, InsufficientCredits; the caller's whole
+    transaction is rolled back then.
     """
     if not 1 <= amount <= LARGEST:
         raise ValueError(f"a hold must be of 1 to {LARGEST} credits, not {amount}")
-    ours = books.Books.open_for(workspace_id)
+    ours = books.Books.open_for(workspace_id, now)
     if ours.debt:
         raise InDebt(ours.debt)
     if ours.available < amount:
@@ -121,13 +126,14 @@ def hold(workspace_id: uuid.UUID, *, amount: int, reference: str, actor: str = "
     return made
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def settle(hold_id: int, *, captured: int, by_member: bool = False, actor: str = "") -> Settlement:
     """End a hold: spend `captured` of it in burn order, give the rest back to its own grants.
 
     What goes back to a grant that expired meanwhile expires visibly and is made good by a grant of 24 hours, unless the
     member canceled (`by_member`) or it was a make-good grant itself: else daily credits could be carried over for ever.
-    Raises HoldClosed on a second call, ValueError for a capture outside 0 to the hold's amount.
+    Raises HoldClosed on a second call, ValueError for a capture outside 0 to the hold's amount; the caller's whole
+    transaction is rolled back then.
     """
     ours = books.Books.open(books.OF_HOLD, hold_id)
     held, parts = books.parts(hold_id)

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from gesso.accounts.models import User, Workspace
-from gesso.core import clock, ids, networks, notices
+from gesso.core import clock, ids, networks
 from gesso.credits import codes, ledger
 from gesso.credits.codes import CodeRefused
 from gesso.credits.models import CreditGrant, PromoCode, PromoUse
@@ -99,7 +99,6 @@ def redeem(workspace: Workspace, user: User, text: str) -> CreditGrant:
         PromoUse.objects.create(
             code=code, workspace=workspace, user=user, state=PromoUse.State.COUNTED, grant=grant, at=now
         )
-        notices.announce_balance(workspace.pk)
     return grant
 
 

@@ -75,7 +75,7 @@ _BEGIN = """
 UPDATE generations_generation
 SET state = 'running', started_at = now(), moderated_at = now(), deadline_at = now() + %s * interval '1 second'
 WHERE id = %s AND lease_epoch = %s AND state IN ('queued', 'running')
-RETURNING workspace_id, provider, model, quality, width, height, now(), EXISTS (
+RETURNING provider, model, quality, width, height, now(), EXISTS (
     SELECT FROM generations_watch AS watch
     WHERE watch.workspace_id = generations_generation.workspace_id AND watch.until > now()
 )
@@ -103,7 +103,7 @@ def begin(generation_id: uuid.UUID, epoch: int, *, seconds: int) -> tuple[list[S
         row = cursor.fetchone()
         if row is None:
             raise leasing.Stale(str(generation_id))
-        workspace_id, provider, model, quality, width, height, now, watched = row
+        provider, model, quality, width, height, now, watched = row
         cursor.execute(_OPEN, [generation_id])
         outputs: list[tuple[int, int]] = cursor.fetchall()
     generation = Generation(
@@ -112,7 +112,6 @@ def begin(generation_id: uuid.UUID, epoch: int, *, seconds: int) -> tuple[list[S
     attempts = [_new(generation, Output(id=number, index=index), 1, epoch, now) for number, index in outputs]
     Attempt.objects.bulk_create(attempts)
     timeline.record(generation_id, "running", epoch=epoch, provider=provider, model=model)
-    broadcast.announce_generations(workspace_id, [generation_id])
     steps = [Step(attempt, index, committed=True) for attempt, (_, index) in zip(attempts, outputs, strict=True)]
     return steps, bool(watched)
 
@@ -227,7 +226,6 @@ def _fail_output(generation: Generation, index: int, failure_code: str, epoch: i
         state=Output.State.FAILED, failure_code=failure_code, ended_at=Now()
     )
     timeline.record(generation.id, "output_failed", epoch=epoch, index=index, code=failure_code)
-    broadcast.announce_generations(generation.workspace_id, [generation.id])
 
 
 @transaction.atomic
@@ -244,7 +242,6 @@ def delivered(
         finished: list[Any] = [Jsonb(picture.usage), cost, request_id[:120], step.attempt.id]
         cursor.execute(_FINISH, finished)
     timeline.record(generation_id, "delivered", epoch=epoch, index=step.index, image=str(image.id))
-    broadcast.announce_generations(generation.workspace_id, [generation_id])
 
 
 @transaction.atomic

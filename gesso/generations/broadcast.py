@@ -1,23 +1,24 @@
 """Notices: "generation X changed", sent with the transaction that changed it and heard by pages and waiting calls.
 
-A notice is a hint and may be lost; whoever hears one looks at the rows. One LISTEN connection for each process; a slow
-listener is told to resync instead of being waited for.
+Nobody has to think of them: every line of a timeline and every entry of the ledger says so itself (triggers in the
+migrations called `announced`). A notice is a hint and may be lost; whoever hears one looks at the rows. One LISTEN
+connection for each process; a slow listener is told to resync instead of being waited for.
 """
 
 import asyncio
 import contextlib
 import dataclasses
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import psycopg
 import structlog
 from django.conf import settings
+from django.db import connection
 
-from gesso.core import notices
-
+CHANNEL = "gesso"
 WAITING_MOST = 64  # notices waiting for one listener before it must resync
 
 log = structlog.get_logger()
@@ -32,15 +33,11 @@ class Notice:
     data: tuple[int, ...] = ()
 
 
-def announce_generations(workspace_id: uuid.UUID, generation_ids: Sequence[uuid.UUID]) -> None:
-    """Say, with this transaction, that generations of the workspace changed."""
-    for generation_id in generation_ids:
-        notices.announce(workspace_id, {"k": "generation", "g": str(generation_id)})
-
-
 def announce_preview(workspace_id: uuid.UUID, generation_id: uuid.UUID, index: int, number: int) -> None:
-    """Say that preview `number` of output `index` can be fetched."""
-    notices.announce(workspace_id, {"k": "preview", "g": str(generation_id), "d": [index, number]})
+    """Say, with this transaction, that preview `number` of output `index` can be fetched."""
+    words = {"w": str(workspace_id), "k": "preview", "g": str(generation_id), "d": [index, number]}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, orjson.dumps(words).decode()])
 
 
 class Subscription:
@@ -111,12 +108,12 @@ class Hub:
         pause = 0.1
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(**connection_words(), autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {notices.CHANNEL}")
+                async with await psycopg.AsyncConnection.connect(**connection_words(), autocommit=True) as listening:
+                    await listening.execute(f"LISTEN {CHANNEL}")
                     if pause > 0.1:  # whatever was said meanwhile was missed
                         self._tell_all(Notice("resync"))
                     pause = 0.1
-                    async for notify in connection.notifies():
+                    async for notify in listening.notifies():
                         self._tell(notify.payload)
             except psycopg.Error:
                 log.warning("the notice connection was lost; listening again", pause=pause)

@@ -9,17 +9,23 @@ import uuid
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from gesso.core import notices
 from gesso.credits import ledger
-from gesso.generations import alarms, broadcast, leasing, timeline
+from gesso.generations import alarms, leasing, timeline
 from gesso.generations.models import Generation, Output
 from gesso.images.models import Image
 
+# What is read is how the outputs were before the statement, so those that it closes come from its own hand.
 _CLOSE = """
-UPDATE generations_output SET state = 'failed', failure_code = %s, ended_at = statement_timestamp()
-WHERE generation_id = %s AND state = 'open'
+WITH closed AS (
+    UPDATE generations_output SET state = 'failed', failure_code = %(code)s, ended_at = statement_timestamp()
+    WHERE generation_id = %(generation)s AND state = 'open' RETURNING index, state, failure_code
+)
+SELECT state, failure_code FROM (
+    SELECT * FROM closed
+    UNION ALL
+    SELECT index, state, failure_code FROM generations_output WHERE generation_id = %(generation)s AND state <> 'open'
+) AS outputs ORDER BY index
 """
-_OUTPUTS = "SELECT state, failure_code FROM generations_output WHERE generation_id = %s ORDER BY index"
 _END = """
 UPDATE generations_generation
 SET state = %s, failure_code = %s, ended_at = statement_timestamp(), lease_owner = '', lease_expires_at = NULL,
@@ -36,13 +42,12 @@ def settle(generation_id: uuid.UUID, epoch: int, *, failure_code: str = "") -> G
 
 
 def end(generation: Generation, *, failure_code: str = "", canceled: bool = False) -> Generation:
-    """End `generation`, whose row the caller holds locked: close its outputs, its hold and its row, and announce.
+    """End `generation`, whose row the caller holds locked: close its outputs, its hold and its row.
 
     Delivered outputs are charged, also after a cancel; a generation with at least one is `succeeded`.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CLOSE, [failure_code or "internal", generation.id])
-        cursor.execute(_OUTPUTS, [generation.id])
+        cursor.execute(_CLOSE, {"code": failure_code or "internal", "generation": generation.id})
         rows: list[tuple[str, str]] = cursor.fetchall()
     delivered = sum(state == Output.State.DELIVERED for state, _ in rows)
     reasons = [code for state, code in rows if state == Output.State.FAILED]
@@ -60,8 +65,6 @@ def end(generation: Generation, *, failure_code: str = "", canceled: bool = Fals
         charged=settled.captured, returned=settled.released, code=generation.failure_code,
     )  # fmt: skip
     alarms.ring(leasing.next_in_line(generation.workspace_id))
-    broadcast.announce_generations(generation.workspace_id, [generation.id])
-    notices.announce_balance(generation.workspace_id)
     return generation
 
 
@@ -91,6 +94,4 @@ def withdraw(image_id: uuid.UUID) -> int:
             reason="The picture proved broken.",
         )
     timeline.record(generation.id, "withdrawn", epoch=generation.lease_epoch, index=output.index, returned=returned)
-    broadcast.announce_generations(generation.workspace_id, [generation.id])
-    notices.announce_balance(generation.workspace_id)
     return returned

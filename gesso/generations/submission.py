@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from django.db import IntegrityError, transaction
 
 from gesso.accounts.models import User, Workspace
-from gesso.core import catalog, clock, ids, notices
+from gesso.core import catalog, clock, ids
 from gesso.credits import allowances, ledger
 from gesso.credits.models import CreditHold
-from gesso.generations import alarms, broadcast, member_caps, pricing, queries, recovery, timeline
+from gesso.generations import alarms, member_caps, pricing, queries, recovery, timeline
 from gesso.generations.models import Generation, GenerationReference, IdempotencyKey, Output
 from gesso.generations.spec import BadSpec, GenerationSpec, Mistake
 from gesso.images.models import Image
@@ -138,13 +138,13 @@ def _submit(
     if (retry_after := recovery.overload()) is not None:
         raise Overloaded(retry_after)
     images = _usable_references(workspace, specs)
-    allowances.ensure(workspace)
+    allowances.ensure(workspace, now)
     actor = str(member.pk) if member else ""
     quotes = [pricing.quote(spec) for spec in specs]
     total = sum(quote.total for quote in quotes)
     if not approved and (above := member_caps.asks_above(workspace, member, total)) is not None:
         raise NeedsApproval(total, above, specs, numbers, parent)
-    holds = _hold_all(workspace, numbers, quotes, actor)
+    holds = _hold_all(workspace, numbers, quotes, actor, now)
     member_caps.require_room(workspace, member, total, now)  # behind the lock on the workspace's credits
     deadline = now + datetime.timedelta(hours=catalog.current().limits.queued_hours)
     generations = [
@@ -186,8 +186,6 @@ def _submit(
     for generation in generations:
         timeline.record(generation.id, "submitted", epoch=0, held=generation.price)
     alarms.ring([generation.id for generation in generations])
-    broadcast.announce_generations(workspace.id, [generation.id for generation in generations])
-    notices.announce_balance(workspace.id)
     return generations
 
 
@@ -236,13 +234,17 @@ def _usable_references(workspace: Workspace, specs: Sequence[GenerationSpec]) ->
 
 
 def _hold_all(
-    workspace: Workspace, numbers: Sequence[uuid.UUID], quotes: Sequence[pricing.Quote], actor: str
+    workspace: Workspace,
+    numbers: Sequence[uuid.UUID],
+    quotes: Sequence[pricing.Quote],
+    actor: str,
+    now: datetime.datetime,
 ) -> list[CreditHold]:
     """Hold each price; a shortfall speaks of the whole total, as the button did."""
     holds: list[CreditHold] = []
     for number, quote in zip(numbers, quotes, strict=True):
         try:
-            holds.append(ledger.hold(workspace.id, amount=quote.total, reference=str(number), actor=actor))
+            holds.append(ledger.hold(workspace.id, amount=quote.total, reference=str(number), actor=actor, now=now))
         except ledger.InsufficientCredits as short:
             total = sum(quote.total for quote in quotes)
             raise ledger.InsufficientCredits(total, short.available + sum(hold.amount for hold in holds)) from None

@@ -11,6 +11,7 @@ import functools
 import os
 import pathlib
 import re
+import sys
 import urllib.parse
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from django.conf import settings
 
 _KEY = re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9._-]{0,150}){1,4}")
 TEMPORARY = ".tmp-"
+LARGE = 512 * 1024  # bytes
 
 
 class Missing(Exception):
@@ -133,7 +135,10 @@ class Directory:
         path = self._path(key)
         with _unavailable():
             try:
-                return path.read_bytes()
+                with path.open("rb") as file:
+                    data = file.read()
+                    _leave_cache(file.fileno(), len(data))
+                    return data
             except FileNotFoundError:
                 raise Missing(key) from None
 
@@ -202,8 +207,19 @@ def _write(path: pathlib.Path, data: bytes) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
+        _leave_cache(descriptor, len(data))
     finally:
         os.close(descriptor)
+
+
+def _leave_cache(descriptor: int, size: int) -> None:
+    """Let the system reuse the memory of a large file that is on the disk; what browsers ask for often is small.
+
+    A server makes pictures all day and reads few of them again. On a virtual machine a page that was never touched
+    costs ten times one that was: 3 ms for each picture stored (measured by `benchmarks`, part cost).
+    """
+    if sys.platform == "linux" and size >= LARGE:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _create(path: pathlib.Path) -> int:

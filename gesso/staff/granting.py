@@ -10,7 +10,6 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 
 from gesso.accounts.models import User, Workspace
-from gesso.core import notices
 from gesso.credits import ledger
 from gesso.credits.models import CreditGrant
 
@@ -51,5 +50,4 @@ def give(workspace: Workspace, staff: User, *, amount: int, reason: str, once: u
     LogEntry.objects.log_actions(
         staff.pk, [workspace], CHANGE, f"Granted {amount} credits: {reason}", single_object=True
     )
-    notices.announce_balance(workspace.pk)
     return True

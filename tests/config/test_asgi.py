@@ -14,7 +14,6 @@ import psycopg
 import pytest
 
 from gesso.config import bodies, web
-from gesso.core import notices
 from tests.config import site
 from tests.instance import until
 
@@ -97,7 +96,7 @@ def announce(kind, generation=""):
     words["dbname"] = "gesso"  # the site's; this process has a database of its own
     with psycopg.connect(**words) as connection:
         notice = f'{{"w": "{site.WORKSPACE}", "k": "{kind}", "g": "{generation}"}}'
-        connection.execute("SELECT pg_notify(%s, %s)", [notices.CHANNEL, notice])
+        connection.execute("SELECT pg_notify(%s, %s)", [broadcast.CHANNEL, notice])
 
 
 def test_a_page_is_served_in_a_pool_thread(served):

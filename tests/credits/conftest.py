@@ -1,6 +1,7 @@
 """What the ledger's tests share: a person, and the proof after each test that asks for it."""
 
 import pytest
+from django.db import transaction
 
 
 @pytest.fixture
@@ -17,3 +18,12 @@ def right_books(who: object) -> object:
 
     yield
     books.check()
+
+
+@pytest.fixture(autouse=True)
+def verbs_in_transactions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `hold` and `settle` refuse ends their caller's transaction: here that is one of their own, not the test's."""
+    from gesso.credits import ledger
+
+    for verb in (ledger.hold, ledger.settle):
+        monkeypatch.setattr(ledger, verb.__name__, transaction.atomic(verb))

@@ -1,6 +1,6 @@
 """How many round trips to the database a hold and its end cost: bounds, so that nobody makes them dearer unnoticed.
 
-The savepoint that each verb opens inside the caller's transaction is counted too (two).
+Two of each are the savepoint around it: that of `grant` is its own, that of `hold` and `settle` the tests'.
 """
 
 import pytest
