@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import datetime
+import enum
 import hashlib
 import threading
 import uuid
@@ -17,7 +18,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from gesso.core import catalog, leases
+from gesso.core import catalog, leases, places
 from gesso.core.transactions import in_thread
 from gesso.generations import attempts, leasing, outputs, settlement, spool
 from gesso.generations.models import Generation, GenerationReference
@@ -35,6 +36,18 @@ MODERATION_PAUSE = 5.0
 MODERATION_PATIENCE = 900  # seconds after submission during which an unreachable moderation is asked again
 STORAGE_PAUSE = 2.0
 PICTURE_THREADS = 3
+PLACES = 4  # generations whose answers are worked on at once; the rest wait, those nearest to their end in front
+
+
+class Progress(enum.IntEnum):
+    """How far a generation is when it asks for a place."""
+
+    UNANSWERED = 0
+    ANSWERED = 1
+    SPOOLED = 2
+    ALLOWED = 3
+    STORED = 4
+    DELIVERED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +80,7 @@ class Runner:
         self._held_lock = threading.Lock()
         self._lost: set[asyncio.Task[object]] = set()
         self._pictures = concurrent.futures.ThreadPoolExecutor(PICTURE_THREADS, thread_name_prefix="pictures")
+        self.places = places.Places(PLACES)
 
     async def advance(self, generation_id: uuid.UUID) -> Wait | Done:
         """Do for a generation what can be done now; returns when to look again, or that there is nothing more."""
@@ -169,7 +183,8 @@ class Runner:
         return _Course(steps, watched, float(seconds))
 
     async def _end(self, generation: Generation, epoch: int, failure_code: str) -> Done:
-        await in_thread(_settle, generation.id, epoch, failure_code)
+        async with self.places.taken(Progress.DELIVERED):
+            await in_thread(_settle, generation.id, epoch, failure_code)
         return Done()
 
     async def _wait(self, generation: Generation, epoch: int, seconds: float) -> Wait | Done:
@@ -189,7 +204,7 @@ class Runner:
         return tuple(
             [
                 protocol.Reference(
-                    data=await self.picture_thread(storage.current().get, key),
+                    data=await self.picture_thread(Progress.UNANSWERED, storage.current().get, key),
                     media_type=media_type,
                     role=role,
                 )
@@ -214,9 +229,12 @@ class Runner:
             return max(MODERATION_PAUSE, unavailable.retry_after or 0.0)
         return "" if verdict.allowed else "moderation_blocked"
 
-    async def picture_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def picture_thread(
+        self, progress: Progress, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         """Run heavy, database-free work on pictures in one of a few threads, so that few are in memory at once."""
-        return await asyncio.get_running_loop().run_in_executor(self._pictures, lambda: function(*args, **kwargs))
+        async with self.places.taken(progress):
+            return await asyncio.get_running_loop().run_in_executor(self._pictures, lambda: function(*args, **kwargs))
 
     async def judge_output(self, proved: outputs.Proved) -> Sequence[str]:
         """Return the categories for which a picture must not be seen (none: it may); waits while nobody answers."""
@@ -234,11 +252,11 @@ class Runner:
         if self._on_delivery:
             self._on_delivery(image_id)
 
-    async def when_possible(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def when_possible(self, progress: Progress, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Use storage or decoder; while there is none, what we have is kept, and tried again until the deadline."""
         while True:
             try:
-                return await self.picture_thread(function, *args, **kwargs)
+                return await self.picture_thread(progress, function, *args, **kwargs)
             except (OSError, storage.Unavailable, decoding.Unavailable):
                 log.exception("a picture could not be stored, read or opened; trying again")
                 await asyncio.sleep(STORAGE_PAUSE)
@@ -292,20 +310,21 @@ class _Run:
     async def _try(self, step: attempts.Step) -> None:
         runner, key = self.runner, step.attempt.spool_key
         if step.recover:
-            raw = await runner.when_possible(spool.read, key)
+            raw = await runner.when_possible(Progress.UNANSWERED, spool.read, key)
             if raw is None:
                 raise protocol.ProviderFailure("unknown", attempts.SENDER_DIED)
         else:
             raw = await self._send(step)
-            await runner.when_possible(spool.write, key, raw)
-        proved = await runner.when_possible(outputs.prove, self.provider, raw)
+            await runner.when_possible(Progress.ANSWERED, spool.write, key, raw)
+        proved = await runner.when_possible(Progress.SPOOLED, outputs.prove, self.provider, raw)
         request_id = raw.request_id
         del raw  # megabytes that nobody needs any more
         if categories := await runner.judge_output(proved):
             await in_thread(attempts.withheld, step, self.generation.id, self.epoch, proved.picture, categories)
             return
-        image = await runner.when_possible(outputs.store, self.generation, step.index, proved)
-        await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, request_id)
+        image = await runner.when_possible(Progress.ALLOWED, outputs.store, self.generation, step.index, proved)
+        async with runner.places.taken(Progress.STORED):
+            await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, request_id)
         runner.delivered(image.id)
 
     async def _send(self, step: attempts.Step) -> protocol.Raw:
@@ -335,8 +354,10 @@ class _Run:
         """Store and announce a partial picture. A lost one is cosmetic: what fails here is logged and forgotten."""
         key = spool.preview_key(self.generation.id, index, number)
         try:
-            small = await self.runner.picture_thread(renditions.shrink, data, catalog.current().previews.side)
-            await self.runner.picture_thread(storage.current().put, key, small)
+            small = await self.runner.picture_thread(
+                Progress.UNANSWERED, renditions.shrink, data, catalog.current().previews.side
+            )
+            await self.runner.picture_thread(Progress.UNANSWERED, storage.current().put, key, small)
             await in_thread(attempts.previewed, self.generation.id, self.epoch, index, number)
         except leasing.Stale:
             raise
