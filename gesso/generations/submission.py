@@ -112,11 +112,13 @@ def submit(
             raise Blocked(verdict.categories)
     try:
         with transaction.atomic():
+            if earlier := _earlier(workspace, specs, generation_ids, idempotency):
+                return earlier
             return _submit(workspace, member, specs, numbers, idempotency, parent, approved)
     except (IntegrityError, ledger.InsufficientCredits, ledger.InDebt, member_caps.OverAllowance):
         # Twice at once: the other one won, perhaps with the last of the credits or of the allowance. What it made is
         # the answer; if it made nothing, the fault is a real one.
-        if earlier := _earlier(workspace, specs, numbers, idempotency):
+        if earlier := _earlier(workspace, specs, generation_ids, idempotency):
             return earlier
         raise
 
@@ -131,8 +133,6 @@ def _submit(
     approved: bool,
 ) -> list[Generation]:
     now = clock.now()
-    if earlier := _earlier(workspace, specs, numbers, idempotency):
-        return earlier
     if workspace.suspended_at:
         raise Suspended("This workspace is suspended. Ask whoever runs this install.")
     if (retry_after := recovery.overload()) is not None:
@@ -195,10 +195,10 @@ def _earlier(
     numbers: Sequence[uuid.UUID],
     idempotency: Idempotency | None,
 ) -> list[Generation]:
-    """Return the rows of an earlier, identical submission, or an empty list."""
+    """Return the rows of an earlier, identical submission, or an empty list. `numbers` are the client's ids, if any."""
     if idempotency and (repeated := repeat_of(workspace, idempotency)):
         return [repeated]
-    found = {row.id: row for row in Generation.objects.raw(_KNOWN, [list(numbers)])}
+    found = {row.id: row for row in Generation.objects.raw(_KNOWN, [list(numbers)])} if numbers else {}
     if not found:
         return []
     for number, spec in zip(numbers, specs, strict=True):
