@@ -41,8 +41,8 @@ class FirstLoad:
     paint_ms: float
 
 
-async def first_load(here: stack.Stack, who: people.Person) -> FirstLoad:
-    """Open the studio in a fresh browser three times; returns the median load by paint."""
+async def first_load(here: stack.Stack, who: people.Person, path: str = "/studio") -> FirstLoad:
+    """Open a page in a fresh browser three times; returns the median load by paint."""
     loads = []
     async with playwright.async_api.async_playwright() as running:
         browser = await _launched(running)
@@ -56,7 +56,7 @@ async def first_load(here: stack.Stack, who: people.Person) -> FirstLoad:
                 into.append(request)
 
             page.on("requestfinished", note)
-            await page.goto(f"{here.url}/studio", wait_until="load")
+            await page.goto(f"{here.url}{path}", wait_until="load")
             await page.wait_for_timeout(500)
             paint = await page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
             counted = [request for request in finished if request.resource_type != "image"]
