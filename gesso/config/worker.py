@@ -7,10 +7,8 @@ itself, to be started anew by the supervisor, when its queue listener has died (
 import asyncio
 import signal
 import sys
-from typing import Any
 
 import psycopg
-import psycopg_pool
 import structlog
 from django.conf import settings
 from procrastinate import PsycopgConnector
@@ -56,7 +54,7 @@ async def _run() -> None:
     money = rounds.Loop()
     # The queue is read through a pool of its own; alarms are rung on Django's connection, inside its transactions.
     words = broadcast.connection_words() | {"application_name": "gesso-worker"}
-    queue = app.with_connector(PsycopgConnector(pool_factory=_pool, kwargs=words, min_size=1, max_size=6))
+    queue = app.with_connector(PsycopgConnector(configure=_autocommit, kwargs=words, min_size=1, max_size=6))
     async with queue.open_async():
         hearing = asyncio.create_task(
             queue.run_worker_async(
@@ -89,16 +87,9 @@ async def _run() -> None:
             raise result
 
 
-def _pool(**words: Any) -> psycopg_pool.AsyncConnectionPool:
-    """Return the queue's pool: each of its statements is a transaction, so one trip to the database instead of four.
-
-    A connection is not looked at before its use either: when the database goes away, this process ends.
-    """
-
-    async def configure(connection: psycopg.AsyncConnection) -> None:
-        await connection.set_autocommit(True)
-
-    return psycopg_pool.AsyncConnectionPool(**words | {"check": None, "configure": configure})
+async def _autocommit(connection: psycopg.AsyncConnection) -> None:
+    """Make each of the queue's statements a transaction of its own: one trip to the database instead of three."""
+    await connection.set_autocommit(True)
 
 
 async def _listener_lives() -> None:

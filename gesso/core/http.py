@@ -4,7 +4,9 @@ Base URLs from the environment are trusted as written (REQ-33). A URL found in a
 these clients; redirects are off, cookies are not kept, and the proxies of the environment are not used for loopback.
 """
 
+import asyncio
 import contextlib
+import io
 import math
 import time
 import urllib.request
@@ -12,12 +14,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import httpx2
-import multidict
 
 LARGEST_ANSWER = 64 * 1024 * 1024  # bytes, decoded
 RETRY_AFTER_MOST = 600.0  # seconds
-READ_BYTES = 256 * 1024  # what one answer may have waiting before its connection is told to pause
+READ_BYTES = 256 * 1024  # when twice that of an answer waits to be read, its connection pauses
 IDLE_SECONDS = 5.0  # an idle connection is kept that long for the next call
+HEAD_BYTES = 64 * 1024  # the longest line of an answer's head: some networks send policies of many kilobytes
+HEADERS = 1000
 
 
 def client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> httpx2.AsyncClient:
@@ -43,21 +46,28 @@ class Transport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request, once, and return its answer with the body still to be read. Raises httpx2's errors."""
-        headers = multidict.CIMultiDict(request.headers.multi_items())
-        headers.popall("transfer-encoding", None)  # aiohttp's own matter
-        seconds = request.extensions.get("timeout", {})
+        """Send one request, once, and return its answer with the body still to be read. Raises httpx2's errors.
+
+        aiohttp times the way to the server and its silence; the sending itself has no limit there, so the whole may
+        take what connecting, sending and silence may take together.
+        """
+        seconds: dict[str, float | None] = request.extensions.get("timeout", {})
+        connect, read = seconds.get("connect"), seconds.get("read")
+        parts = (connect, seconds.get("write"), read)
+        whole = None if None in parts else sum(part or 0.0 for part in parts)
+        headers = [pair for pair in request.headers.multi_items() if pair[0] != "transfer-encoding"]  # its own matter
         with _errors():
-            answer = await self._opened().request(
-                request.method, str(request.url), headers=headers, data=_body(request), allow_redirects=False,
-                proxy=_proxy(request.url),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=seconds.get("connect"), sock_read=seconds.get("read")
-                ),
-            )  # fmt: skip
+            async with asyncio.timeout(whole):
+                answer = await self._opened().request(
+                    # httpx2 has made a header of the words before an @ already.
+                    request.method, str(request.url.copy_with(userinfo=b"")), headers=headers, data=_body(request),
+                    allow_redirects=False, proxy=_proxy(request.url),
+                    timeout=aiohttp.ClientTimeout(total=None, connect=connect, sock_connect=connect, sock_read=read),
+                )  # fmt: skip
+        reason = (answer.reason or "").encode(errors="surrogateescape")
         return httpx2.Response(
-            answer.status, headers=answer.raw_headers, stream=_Body(answer), request=request,
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": (answer.reason or "").encode()},
+            answer.status, headers=answer.raw_headers, stream=_Body(answer, read), request=request,
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reason},
         )  # fmt: skip
 
     async def aclose(self) -> None:
@@ -70,6 +80,7 @@ class Transport(httpx2.AsyncBaseTransport):
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=IDLE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, read_bufsize=READ_BYTES,
+                max_line_size=HEAD_BYTES, max_field_size=HEAD_BYTES, max_headers=HEADERS,
             )  # fmt: skip
         return self._session
 
@@ -77,13 +88,17 @@ class Transport(httpx2.AsyncBaseTransport):
 class _Body(httpx2.AsyncByteStream):
     """The body of an answer as it comes; closing it early closes the connection too."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
+    def __init__(self, answer: aiohttp.ClientResponse, silence: float | None) -> None:
+        self._answer, self._silence = answer, silence
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         with _errors():
-            async for piece in self._answer.content.iter_any():
-                yield piece
+            while not self._answer.content.at_eof():
+                # A broken chunk stops aiohttp's parser without waking its reader: the limit on silence is ours too.
+                async with asyncio.timeout(self._silence):
+                    piece = await self._answer.content.readany()
+                if piece:
+                    yield piece
 
     async def aclose(self) -> None:
         self._answer.close()
@@ -100,15 +115,15 @@ def _errors() -> Iterator[None]:
         raise httpx2.ConnectError(str(error)) from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise httpx2.UnsupportedProtocol(str(error)) from error
-    except aiohttp.SocketTimeoutError as error:
+    except (aiohttp.SocketTimeoutError, TimeoutError) as error:
         raise httpx2.ReadTimeout(str(error)) from error
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientError, OSError, ValueError, RuntimeError) as error:
         raise httpx2.RemoteProtocolError(f"{type(error).__name__}: {error}") from error
 
 
-def _body(request: httpx2.Request) -> bytes | httpx2.AsyncByteStream | None:
+def _body(request: httpx2.Request) -> io.BytesIO | httpx2.AsyncByteStream | None:
     try:
-        return request.content or None
+        return io.BytesIO(request.content) if request.content else None  # which is sent piece by piece
     except httpx2.RequestNotRead:
         assert isinstance(request.stream, httpx2.AsyncByteStream)
         return request.stream
@@ -118,7 +133,9 @@ def _proxy(url: httpx2.URL) -> str | None:
     """Return the proxy that the environment names for `url`; for this machine itself there is none."""
     if url.host in {"localhost", "127.0.0.1", "::1"} or urllib.request.proxy_bypass(url.host):
         return None
-    return urllib.request.getproxies().get(url.scheme)
+    known = urllib.request.getproxies()
+    proxy = known.get(url.scheme) or known.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def blocking_client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> httpx2.Client:

@@ -36,13 +36,12 @@ MODERATION_PAUSE = 5.0
 MODERATION_PATIENCE = 900  # seconds after submission during which an unreachable moderation is asked again
 STORAGE_PAUSE = 2.0
 PICTURE_THREADS = 3
-PLACES = 4  # generations whose answers are worked on at once; the rest wait, those nearest to their end in front
+PLACES = 4  # answers that are worked on at once; the rest wait, those nearest to their end in front
 
 
 class Progress(enum.IntEnum):
-    """How far a generation is when it asks for a place."""
+    """How far a generation is when it asks for a place. One that ends without a picture needs none."""
 
-    UNANSWERED = 0
     ANSWERED = 1
     SPOOLED = 2
     ALLOWED = 3
@@ -164,7 +163,8 @@ class Runner:
         pauses = [pause for task in tasks if (pause := task.result()) is not None]
         if pauses:
             return await self._wait(generation, epoch, min(pauses))
-        return await self._end(generation, epoch, "")
+        async with self.places.taken(Progress.DELIVERED):
+            return await self._end(generation, epoch, "")
 
     async def _set_out(
         self, generation: Generation, epoch: int, references: Sequence[protocol.Reference]
@@ -183,8 +183,7 @@ class Runner:
         return _Course(steps, watched, float(seconds))
 
     async def _end(self, generation: Generation, epoch: int, failure_code: str) -> Done:
-        async with self.places.taken(Progress.DELIVERED):
-            await in_thread(_settle, generation.id, epoch, failure_code)
+        await in_thread(_settle, generation.id, epoch, failure_code)
         return Done()
 
     async def _wait(self, generation: Generation, epoch: int, seconds: float) -> Wait | Done:
@@ -204,7 +203,7 @@ class Runner:
         return tuple(
             [
                 protocol.Reference(
-                    data=await self.picture_thread(Progress.UNANSWERED, storage.current().get, key),
+                    data=await self.picture_thread(storage.current().get, key),
                     media_type=media_type,
                     role=role,
                 )
@@ -229,12 +228,9 @@ class Runner:
             return max(MODERATION_PAUSE, unavailable.retry_after or 0.0)
         return "" if verdict.allowed else "moderation_blocked"
 
-    async def picture_thread(
-        self, progress: Progress, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
-    ) -> R:
+    async def picture_thread(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run heavy, database-free work on pictures in one of a few threads, so that few are in memory at once."""
-        async with self.places.taken(progress):
-            return await asyncio.get_running_loop().run_in_executor(self._pictures, lambda: function(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._pictures, lambda: function(*args, **kwargs))
 
     async def judge_output(self, proved: outputs.Proved) -> Sequence[str]:
         """Return the categories for which a picture must not be seen (none: it may); waits while nobody answers."""
@@ -256,7 +252,8 @@ class Runner:
         """Use storage or decoder; while there is none, what we have is kept, and tried again until the deadline."""
         while True:
             try:
-                return await self.picture_thread(progress, function, *args, **kwargs)
+                async with self.places.taken(progress):
+                    return await self.picture_thread(function, *args, **kwargs)
             except (OSError, storage.Unavailable, decoding.Unavailable):
                 log.exception("a picture could not be stored, read or opened; trying again")
                 await asyncio.sleep(STORAGE_PAUSE)
@@ -310,7 +307,7 @@ class _Run:
     async def _try(self, step: attempts.Step) -> None:
         runner, key = self.runner, step.attempt.spool_key
         if step.recover:
-            raw = await runner.when_possible(Progress.UNANSWERED, spool.read, key)
+            raw = await runner.when_possible(Progress.ANSWERED, spool.read, key)
             if raw is None:
                 raise protocol.ProviderFailure("unknown", attempts.SENDER_DIED)
         else:
@@ -354,10 +351,8 @@ class _Run:
         """Store and announce a partial picture. A lost one is cosmetic: what fails here is logged and forgotten."""
         key = spool.preview_key(self.generation.id, index, number)
         try:
-            small = await self.runner.picture_thread(
-                Progress.UNANSWERED, renditions.shrink, data, catalog.current().previews.side
-            )
-            await self.runner.picture_thread(Progress.UNANSWERED, storage.current().put, key, small)
+            small = await self.runner.picture_thread(renditions.shrink, data, catalog.current().previews.side)
+            await self.runner.picture_thread(storage.current().put, key, small)
             await in_thread(attempts.previewed, self.generation.id, self.epoch, index, number)
         except leasing.Stale:
             raise

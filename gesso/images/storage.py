@@ -219,7 +219,8 @@ def _leave_cache(descriptor: int, size: int) -> None:
     costs ten times one that was: 3 ms for each picture stored (measured by `benchmarks`, part cost).
     """
     if sys.platform == "linux" and size >= LARGE:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        with contextlib.suppress(OSError):  # a hint: some file systems and sandboxes refuse it
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _create(path: pathlib.Path) -> int:

@@ -232,6 +232,8 @@ def _from_words(
 
 def _from_connection(cause: BaseException) -> protocol.ProviderFailure:
     """A request that never left is `unavailable`; one that may have been worked on is `unknown`."""
-    never_left = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    never_left = isinstance(
+        cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.UnsupportedProtocol
+    )
     kind: protocol.Kind = "unavailable" if never_left else "unknown"
     return protocol.ProviderFailure(kind, type(cause).__name__, raw=str(cause)[:300])

@@ -4,6 +4,7 @@ import datetime
 import itertools
 
 import pytest
+from django.db import transaction
 
 from gesso.billing import fulfilment
 from gesso.billing.models import Customer, Mismatch, Order, Payment, Subscription
@@ -135,7 +136,7 @@ def test_a_refund_after_spending_is_owed_and_the_next_pack_pays_it(buyer):
     ledger.settle(hold.id, captured=150)
     apply(shop.paid(made, refunded=800))
     assert balance(buyer) == (0, 150)
-    with pytest.raises(ledger.InDebt):
+    with pytest.raises(ledger.InDebt), transaction.atomic():
         ledger.hold(buyer.workspace.id, amount=1, reference="more")
     apply(shop.paid(shop.order(buyer)))
     assert balance(buyer) == (50, 0)

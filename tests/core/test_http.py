@@ -153,14 +153,67 @@ def test_what_may_have_left_is_never_called_a_failed_connection(said: bytes, err
     asyncio.run(run())
 
 
-def test_silence_is_a_timeout() -> None:
-    async def handle(_head: bytes, _reader: object, _writer: object) -> None:
-        await asyncio.sleep(30)
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        (b"", b"a"),
+        (b"", b"a" * 30_000_000),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", b"a"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nno number\r\n", b"a"),
+    ],
+    ids=["before the answer", "while it is sent", "in the middle", "after a broken chunk"],
+)
+def test_silence_ends(said: bytes, sent: bytes) -> None:
+    async def handle(_head: bytes, _reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await asyncio.sleep(60)
 
     async def run() -> None:
         async with serving(handle) as (address, _), client(address) as made:
-            with pytest.raises(httpx2.ReadTimeout):
-                await made.post("/x", content=b"a", timeout=httpx2.Timeout(0.2, connect=5))
+            with pytest.raises((httpx2.ReadTimeout, httpx2.RemoteProtocolError)):
+                async with asyncio.timeout(30):
+                    await made.post("/x", content=sent, timeout=httpx2.Timeout(0.3, connect=1))
+
+    asyncio.run(run())
+
+
+def test_a_proxy_that_says_nothing_is_a_failed_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handle(_head: bytes, _reader: object, _writer: object) -> None:
+        await asyncio.sleep(60)
+
+    async def run() -> None:
+        async with serving(handle) as (proxy, _), client("https://pears.invalid") as made:
+            monkeypatch.setenv("https_proxy", proxy)
+            with pytest.raises(httpx2.ConnectTimeout):
+                await made.post("/x", content=b"a", timeout=httpx2.Timeout(20, connect=0.3))
+
+    asyncio.run(run())
+
+
+def test_a_wordy_answer_is_an_answer() -> None:
+    words = b"".join(b"X-%d: y\r\n" % number for number in range(140))
+    policy = b"Content-Security-Policy: " + b"p" * 9000 + b"\r\n"
+
+    async def handle(_head: bytes, _reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 Tr\xe8s bien\r\nContent-Length: 2\r\n" + policy + words + b"\r\nok")
+
+    async def run() -> None:
+        async with serving(handle) as (address, _), client(address) as made:
+            got = await made.post("/x", content=b"a")
+            assert (got.status_code, got.content, got.headers["x-139"]) == (200, b"ok", "y")
+
+    asyncio.run(run())
+
+
+def test_a_name_and_a_password_in_an_address_are_sent() -> None:
+    async def handle(_head: bytes, _reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"ok"))
+
+    async def run() -> None:
+        async with serving(handle) as (address, heads):
+            async with client(address.replace("//", "//pear:tree@")) as made:
+                assert (await made.post("/x", content=b"a")).content == b"ok"
+            assert b"Basic cGVhcjp0cmVl" in heads[0]
 
     asyncio.run(run())
 
@@ -210,5 +263,17 @@ def test_the_proxy_of_the_environment_is_used_except_for_this_machine(monkeypatc
             with pytest.raises(httpx2.ConnectError):
                 await made.post(f"http://127.0.0.1:{instance.free_port()}/x", content=b"a")
             assert len(heads) == 2
+
+    asyncio.run(run())
+
+
+def test_a_proxy_for_everything_and_without_a_scheme_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handle(_head: bytes, _reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"through the proxy"))
+
+    async def run() -> None:
+        async with serving(handle) as (proxy, _), client("http://pears.invalid") as made:
+            monkeypatch.setenv("all_proxy", proxy.removeprefix("http://"))
+            assert (await made.post("/x", content=b"")).content == b"through the proxy"
 
     asyncio.run(run())

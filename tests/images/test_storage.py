@@ -4,6 +4,7 @@ import datetime
 import errno
 import os
 import pathlib
+import sys
 import threading
 
 import pytest
@@ -80,6 +81,19 @@ def test_a_full_disk_leaves_nothing(directory, monkeypatch, failing):
     monkeypatch.undo()
     assert directory.size(KEY) is None
     assert list(directory.unfinished()) == []
+
+
+def test_a_large_file_is_stored_and_read_where_the_system_takes_no_hints(directory, monkeypatch):
+    hints = []
+
+    def refused(*words: object) -> None:
+        hints.append(words)
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "posix_fadvise", refused, raising=False)
+    directory.put(KEY, b"x" * storage.LARGE)
+    assert directory.get(KEY) == b"x" * storage.LARGE
+    assert len(hints) == (2 if sys.platform == "linux" else 0)
 
 
 def test_every_new_directory_is_flushed_too(directory, monkeypatch):
