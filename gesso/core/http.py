@@ -20,7 +20,7 @@ RETRY_AFTER_MOST = 600.0  # seconds
 READ_BYTES = 256 * 1024  # when twice that of an answer waits to be read, its connection pauses
 IDLE_SECONDS = 5.0  # an idle connection is kept that long for the next call
 HEAD_BYTES = 64 * 1024  # the longest line of an answer's head: some networks send policies of many kilobytes
-HEADERS = 1000
+HEADERS = 1000  # lines of an answer's head
 
 
 def client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> httpx2.AsyncClient:
@@ -37,7 +37,7 @@ def client(*, base_url: str, headers: dict[str, str], read_seconds: float) -> ht
 class Transport(httpx2.AsyncBaseTransport):
     """Carries the calls of an httpx2 client through aiohttp, for one event loop.
 
-    Its own transport looks through all connections at the begin and end of each call, and passes each piece of an
+    httpx2's own looks through all connections at the begin and end of each call, and passes each piece of an
     answer through a dozen layers: with 300 calls at once that was two thirds of what the worker's loop did.
     """
 

@@ -2,11 +2,18 @@
 
 import asyncio
 import contextlib
+import datetime
 import gzip
+import ipaddress
+import pathlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gesso.core import http
 from tests import instance
@@ -15,7 +22,9 @@ Handler = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitabl
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: Handler, greeting: bytes = b"") -> AsyncIterator[tuple[str, list[bytes]]]:
+async def serving(
+    handler: Handler, greeting: bytes = b"", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server on loopback that hands each request's head to `handler`; yields its address and the heads so far."""
     heads: list[bytes] = []
     tasks: list[asyncio.Task[None]] = []
@@ -35,10 +44,10 @@ async def serving(handler: Handler, greeting: bytes = b"") -> AsyncIterator[tupl
     def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.append(asyncio.create_task(one(reader, writer)))
 
-    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield f"http://127.0.0.1:{port}", heads
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}", heads
     finally:
         server.close()
         for task in tasks:
@@ -275,5 +284,49 @@ def test_a_proxy_for_everything_and_without_a_scheme_is_used(monkeypatch: pytest
         async with serving(handle) as (proxy, _), client("http://pears.invalid") as made:
             monkeypatch.setenv("all_proxy", proxy.removeprefix("http://"))
             assert (await made.post("/x", content=b"")).content == b"through the proxy"
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def certified(tmp_path: pathlib.Path) -> tuple[ssl.SSLContext, pathlib.Path]:
+    """A server's TLS for 127.0.0.1, and the file that vouches for it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "pears")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(
+        issuer_name=name, subject_name=name, public_key=key.public_key(), serial_number=x509.random_serial_number(),
+        not_valid_before=now - datetime.timedelta(hours=1), not_valid_after=now + datetime.timedelta(hours=1),
+    )  # fmt: skip
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
+    certificate = made.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "certificate.pem").write_bytes(pem)
+    (tmp_path / "both.pem").write_bytes(pem + secret)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "both.pem")
+    return tls, tmp_path / "certificate.pem"
+
+
+def test_only_a_server_that_somebody_vouches_for_is_spoken_to(
+    certified: tuple[ssl.SSLContext, pathlib.Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def handle(_head: bytes, _reader: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer(b"x" * 3_000_000))
+
+    tls, vouching = certified
+
+    async def run() -> None:
+        async with serving(handle, tls=tls) as (address, heads):
+            async with client(address) as made:
+                with pytest.raises(httpx2.ConnectError, match="certificate"):
+                    await made.post("/x", content=b"a")
+            assert heads == []
+            monkeypatch.setenv("SSL_CERT_FILE", str(vouching))
+            async with client(address) as made:
+                assert len((await made.post("/x", content=b"a")).content) == 3_000_000
 
     asyncio.run(run())
