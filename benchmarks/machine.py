@@ -4,7 +4,6 @@ A target in milliseconds is of that machine. When these rows are twice theirs, s
 """
 
 import base64
-import contextlib
 import hashlib
 import json
 import os
@@ -42,8 +41,7 @@ def _cheapest(step: Callable[[], object]) -> float:
 
 
 def _write(path: pathlib.Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    with contextlib.closing(os.fdopen(descriptor, "wb")) as file:
+    with path.open("xb") as file:
         file.write(data)
         file.flush()
-        os.fsync(descriptor)
+        os.fsync(file.fileno())

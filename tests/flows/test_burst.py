@@ -1,6 +1,7 @@
 """Many answers at the same moment: what was begun is brought to its end before the next is begun."""
 
 import asyncio
+import uuid
 
 import pytest
 
@@ -23,8 +24,8 @@ def test_the_first_have_ended_before_the_last_are_looked_at(monkeypatch: pytest.
         happened.append("looked at")
         write(key, raw)
 
-    def settling(*words: object) -> None:
-        settle(*words)  # type: ignore[arg-type]
+    def settling(generation_id: uuid.UUID, epoch: int, failure_code: str) -> None:
+        settle(generation_id, epoch, failure_code)
         happened.append("ended")
 
     monkeypatch.setattr(spool, "write", writing)
@@ -40,7 +41,7 @@ def test_the_first_have_ended_before_the_last_are_looked_at(monkeypatch: pytest.
             return world.picture(request.width, request.height)
 
         provider = world.ScriptedProvider(*[together] * MANY)
-        made = runner.Runner({"sandbox": provider}, world.Moderator())  # type: ignore[dict-item, arg-type]
+        made = runner.Runner({"sandbox": provider}, world.Moderator())  # type: ignore[dict-item, arg-type]  # scripted ones
         try:
             await asyncio.gather(*(made.advance(generation.id) for generation in generations))
         finally:
