@@ -12,7 +12,7 @@ import statistics
 import sys
 from collections.abc import Callable
 
-from benchmarks import browser, machine, measures, people, stack
+from benchmarks import browser, machine, measures, people, prototype, stack
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -45,8 +45,14 @@ ROUNDS = 5  # a virtual machine's processor is slower at times: the cheapest rou
 def cost(here: stack.Stack, who: people.Person) -> None:
     """CPU for each generation of one 1.5 MB PNG, one after the other and eight at once, provider latency 0."""
     measures.control(here, latency=0)
+    least = []
     for together in (1, 8):
-        rounds = [asyncio.run(measures.closed_loop(here, who, total=48, together=together)) for _ in range(ROUNDS)]
+        rounds = []
+        for _ in range(ROUNDS):
+            rounds.append(asyncio.run(measures.closed_loop(here, who, total=48, together=together)))
+            if together == 1:  # in turn with it, so that both see the machine in the same phase
+                with prototype.running(here) as bare:
+                    least.append(bare.cost_ms(48))
         costs = sorted(rounds, key=lambda done: done.web_ms + done.worker_ms)
         for words, done in (("cheapest round", costs[0]), ("median", costs[len(costs) // 2])):
             figure = f"{done.web_ms:.1f} + {done.worker_ms:.1f} ms"
@@ -54,6 +60,10 @@ def cost(here: stack.Stack, who: people.Person) -> None:
             say(name, figure, "web + worker; target <= 15 together; peers 17 to 88")
         say("  decode and renditions, apart", f"{min(done.rendition_ms for done in rounds):.1f} ms")
         if together == 1:
+            there, here_ms = prototype.THERE_MS, min(least)
+            say("  the prototype by which the target was set, its worker", f"{here_ms:.1f} ms", f"{there} where it was set")
+            ratio = (costs[0].web_ms + costs[0].worker_ms) / here_ms
+            say("  ours, web + worker, as a multiple of it", f"{ratio:.1f}", f"target {15 / there:.1f}, which is 15 / {there}")
             submits = [value for done in rounds for value in done.submit_ms]
             say("API submit answered at rest, p50 / p95", f"{_pair(submits)} ms", "target p95 < 60")
     forms = asyncio.run(measures.form_submits(here, who, total=40))
@@ -68,6 +78,12 @@ def burst(here: stack.Stack, who: people.Person) -> None:
     say("  overhead p50 / p99", f"{_seconds(done.overhead)} s", "target p50 < 2; best peer 7.6")
     say("  memory for each, peak", f"{done.mb_each:.2f} MB", "target < 2; best peer 3.9")
     say("  submit answered meanwhile, p50 / p95", f"{_pair(done.submit_ms)} ms", "target p95 < 150")
+    with prototype.running(here) as bare:
+        least = statistics.median(bare.overheads(300, latency=5))
+    there = prototype.THERE_SECONDS
+    say("  the prototype by which the target was set, overhead p50", f"{least:.2f} s", f"{there} where it was set")
+    ratio = statistics.median(done.overhead) / least
+    say("  ours as a multiple of it", f"{ratio:.1f}", f"target {2 / there:.1f}, which is 2 / {there}")
 
 
 def steady(here: stack.Stack, who: people.Person) -> None:

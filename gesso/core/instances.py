@@ -28,8 +28,12 @@ def columns(model: type[models.Model], alias: str) -> str:
     return ", ".join(f'{alias}."{field.column}"' for field in fields)
 
 
-def made(model: type[M], row: Sequence[Any], start: int = 0) -> M | None:
-    """Return the instance that begins at place `start` of a fetched row, or None where an outer join found nothing."""
+def made(model: type[M], row: Sequence[Any], start: int = 0) -> M:
+    """Return the instance that begins at place `start` of a fetched row."""
     wanted = names(model)
-    values = row[start : start + len(wanted)]
-    return model.from_db("default", wanted, values) if values[0] is not None else None
+    return model.from_db("default", wanted, row[start : start + len(wanted)])
+
+
+def joined(model: type[M], row: Sequence[Any], start: int) -> M | None:
+    """Return the same from an outer join: None where it found nothing."""
+    return made(model, row, start) if row[start] is not None else None

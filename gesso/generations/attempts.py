@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from psycopg.types.json import Jsonb
 
 from gesso.core import clock, ids
-from gesso.generations import broadcast, costs, leasing, timeline
+from gesso.generations import broadcast, costs, leasing, outputs, settlement, timeline
 from gesso.generations.models import Attempt, Generation, Output, Watch
 from gesso.images.models import Image
 from gesso.providers import protocol
@@ -84,6 +84,10 @@ _OPEN = "SELECT id, index FROM generations_output WHERE generation_id = %s AND s
 _DELIVER = """
 UPDATE generations_output SET state = 'delivered', image_id = %s, ended_at = statement_timestamp()
 WHERE generation_id = %s AND index = %s AND state = 'open'
+RETURNING NOT EXISTS (
+    SELECT FROM generations_output AS other WHERE other.generation_id = generations_output.generation_id
+    AND other.state = 'open' AND other.id <> generations_output.id
+)
 """
 _FINISH = """
 UPDATE generations_attempt
@@ -105,14 +109,14 @@ def begin(generation_id: uuid.UUID, epoch: int, *, seconds: int) -> tuple[list[S
             raise leasing.Stale(str(generation_id))
         provider, model, quality, width, height, now, watched = row
         cursor.execute(_OPEN, [generation_id])
-        outputs: list[tuple[int, int]] = cursor.fetchall()
+        slots: list[tuple[int, int]] = cursor.fetchall()
     generation = Generation(
         id=generation_id, provider=provider, model=model, quality=quality, width=width, height=height
     )
-    attempts = [_new(generation, Output(id=number, index=index), 1, epoch, now) for number, index in outputs]
+    attempts = [_new(generation, Output(id=number, index=index), 1, epoch, now) for number, index in slots]
     Attempt.objects.bulk_create(attempts)
     timeline.record(generation_id, "running", epoch=epoch, provider=provider, model=model)
-    steps = [Step(attempt, index, committed=True) for attempt, (_, index) in zip(attempts, outputs, strict=True)]
+    steps = [Step(attempt, index, committed=True) for attempt, (_, index) in zip(attempts, slots, strict=True)]
     return steps, bool(watched)
 
 
@@ -229,19 +233,23 @@ def _fail_output(generation: Generation, index: int, failure_code: str, epoch: i
 
 
 @transaction.atomic
-def delivered(
-    step: Step, generation_id: uuid.UUID, epoch: int, image: Image, picture: protocol.Picture, request_id: str
-) -> None:
-    """Deliver one output (TX 3b): image, slot, attempt and notice in one commit. It is seen at once; money waits."""
+def delivered(step: Step, generation_id: uuid.UUID, epoch: int, image: Image, proved: outputs.Proved) -> bool:
+    """Deliver one output (TX 3b): image, slot, attempt and notice in one commit, in which it is seen.
+
+    The last one ends the generation and settles it in the same commit (TX 4). Returns whether it has ended.
+    """
     generation = leasing.fence(generation_id, epoch)
     image.save(force_insert=True)
+    usage = proved.picture.usage
+    finished: list[Any] = [Jsonb(usage), costs.of_answer(generation, usage), proved.request_id[:120], step.attempt.id]
     with connection.cursor() as cursor:
         cursor.execute(_DELIVER, [image.id, generation_id, step.index])
-        assert cursor.rowcount == 1, "an open output under our own lease"
-        cost = costs.of_answer(generation, picture.usage)
-        finished: list[Any] = [Jsonb(picture.usage), cost, request_id[:120], step.attempt.id]
+        (last,) = cursor.fetchone()  # an open output under our own lease: there is a row
         cursor.execute(_FINISH, finished)
     timeline.record(generation_id, "delivered", epoch=epoch, index=step.index, image=str(image.id))
+    if last:
+        settlement.end(generation)
+    return bool(last)
 
 
 @transaction.atomic

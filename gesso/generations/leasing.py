@@ -5,13 +5,14 @@ Also the one place that knows how many generations of a workspace may be in hand
 
 import dataclasses
 import datetime
+import functools
 import uuid
 from collections.abc import Sequence
 
 from django.db import connection, transaction
 
 from gesso.accounts.models import Workspace
-from gesso.core import catalog, leases
+from gesso.core import catalog, instances, leases
 from gesso.credits import queries as wallet
 from gesso.generations import timeline
 from gesso.generations.models import Generation
@@ -53,16 +54,14 @@ SELECT count(*) FROM generations_generation
 WHERE workspace_id = %s AND (state = 'running' OR state = 'queued' AND lease_expires_at > now())
 """
 _TAKE = """
-UPDATE generations_generation
+UPDATE generations_generation AS generation
 SET lease_owner = %s, lease_epoch = lease_epoch + 1, lease_expires_at = now() + %s * interval '1 second',
     wake_at = NULL, rescues = rescues + %s
 WHERE id = %s
-RETURNING *, EXISTS (
-    SELECT FROM generations_generationreference WHERE generation_id = generations_generation.id
-) AS refers
+RETURNING EXISTS (SELECT FROM generations_generationreference WHERE generation_id = generation.id), {generation}
 """
 _FENCE = """
-SELECT * FROM generations_generation
+SELECT {generation} FROM generations_generation AS generation
 WHERE id = %s AND lease_epoch = %s AND state IN ('queued', 'running') FOR NO KEY UPDATE
 """
 _RENEW = """
@@ -90,10 +89,11 @@ def claim(generation_id: uuid.UUID, owner: str) -> Claim | NotNow:
         if queued and not overdue and not _has_place(workspace_id):
             return NotNow(wait_in_line(generation_id))
         rescued = bool(old_owner)  # a hand-over empties the owner; a death leaves it
-    (generation,) = Generation.objects.raw(_TAKE, [owner, leases.SECONDS, int(rescued), generation_id])
+        cursor.execute(_with_columns(_TAKE), [owner, leases.SECONDS, int(rescued), generation_id])
+        refers, *columns = cursor.fetchone()
+    generation = instances.made(Generation, columns)
     if rescued:
         timeline.record(generation_id, "rescued", epoch=generation.lease_epoch)
-    refers: bool = generation.refers  # type: ignore[attr-defined]  # a column of _TAKE
     return Claim(generation, generation.lease_epoch, refers, rescued, overdue, rescued and rescues >= RESCUES)
 
 
@@ -148,9 +148,18 @@ def fence(generation_id: uuid.UUID, epoch: int) -> Generation:
 
     Must be the first statement of the caller's transaction, so that every writer waits here and nowhere else.
     """
-    for generation in Generation.objects.raw(_FENCE, [generation_id, epoch]):
-        return generation
-    raise Stale(str(generation_id))
+    with connection.cursor() as cursor:
+        cursor.execute(_with_columns(_FENCE), [generation_id, epoch])
+        row = cursor.fetchone()
+    if row is None:
+        raise Stale(str(generation_id))
+    return instances.made(Generation, row)
+
+
+@functools.cache
+def _with_columns(statement: str) -> str:
+    """Name a generation's columns, which the models know only when the applications are loaded."""
+    return statement.format(generation=instances.columns(Generation, "generation"))
 
 
 def next_in_line(workspace_id: uuid.UUID, places: int = 1) -> Sequence[uuid.UUID]:

@@ -16,17 +16,18 @@ LABEL_CHARACTERS = 120
 
 @dataclasses.dataclass(frozen=True)
 class Proved:
-    """A whole picture: the provider's bytes and what was proved about them."""
+    """A whole picture: the provider's bytes, what was proved about them, and the provider's id of its answer."""
 
     picture: protocol.Picture
     proof: intake.Proof
+    request_id: str
 
 
 def prove(provider: protocol.Provider, raw: protocol.Raw) -> Proved:
     """Parse a raw answer and prove bounds and structure of its picture. Raises protocol.ProviderFailure."""
     picture = provider.read(raw)
     try:
-        return Proved(picture, intake.prove(picture.data))
+        return Proved(picture, intake.prove(picture.data), raw.request_id)
     except intake.Refused as refused:
         raise protocol.ProviderFailure(
             "malformed", refused.code, raw=str(refused), request_id=raw.request_id

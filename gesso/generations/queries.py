@@ -144,8 +144,7 @@ def _with_images(model: type[P], alias: str, statement: str, numbers: list[uuid.
         cursor.execute(statement.format(**named), [numbers])
         for row in cursor.fetchall():
             part = instances.made(model, row)
-            assert part
-            part.image = instances.made(Image, row, len(instances.names(model)))  # type: ignore[assignment]  # None is right
+            part.image = instances.joined(Image, row, len(instances.names(model)))  # type: ignore[assignment]  # None is right
             found[part.generation_id].append(part)
     return found
 

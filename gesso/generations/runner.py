@@ -23,6 +23,7 @@ from gesso.core.transactions import in_thread
 from gesso.generations import attempts, leasing, outputs, settlement, spool
 from gesso.generations.models import Generation, GenerationReference
 from gesso.images import decoding, renditions, storage
+from gesso.images.models import Image
 from gesso.moderation import policy
 from gesso.providers import protocol
 
@@ -43,10 +44,9 @@ class Progress(enum.IntEnum):
     """How far a generation is when it asks for a place. One that ends without a picture needs none."""
 
     ANSWERED = 1
-    SPOOLED = 2
-    ALLOWED = 3
-    STORED = 4
-    DELIVERED = 5
+    ALLOWED = 2
+    STORED = 3
+    CLOSED = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,9 +161,11 @@ class Runner:
                 raise leasing.Stale(str(generation.id)) from several
             raise
         pauses = [pause for task in tasks if (pause := task.result()) is not None]
+        if run.ended:
+            return Done()
         if pauses:
             return await self._wait(generation, epoch, min(pauses))
-        async with self.places.taken(Progress.DELIVERED):
+        async with self.places.taken(Progress.CLOSED):
             return await self._end(generation, epoch, "")
 
     async def _set_out(
@@ -275,7 +277,7 @@ def _why_over(claim: leasing.Claim) -> str:
     return "interrupted" if claim.worn_out else "provider_unavailable"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class _Run:
     """One generation in hand: what its outputs share while they are pursued at the same time."""
 
@@ -285,6 +287,7 @@ class _Run:
     provider: protocol.Provider
     references: tuple[protocol.Reference, ...]
     previews: bool
+    ended: bool = False  # by the delivery of its last output
 
     async def pursue(self, first: attempts.Step) -> float | None:
         """Try until the output is delivered or has failed (None), or must pause long (the seconds)."""
@@ -305,23 +308,19 @@ class _Run:
         return None
 
     async def _try(self, step: attempts.Step) -> None:
-        runner, key = self.runner, step.attempt.spool_key
+        runner, provider, key = self.runner, self.provider, step.attempt.spool_key
         if step.recover:
-            raw = await runner.when_possible(Progress.ANSWERED, spool.read, key)
-            if raw is None:
-                raise protocol.ProviderFailure("unknown", attempts.SENDER_DIED)
+            proved = await runner.when_possible(Progress.ANSWERED, _found, provider, key)
         else:
             raw = await self._send(step)
-            await runner.when_possible(Progress.ANSWERED, spool.write, key, raw)
-        proved = await runner.when_possible(Progress.SPOOLED, outputs.prove, self.provider, raw)
-        request_id = raw.request_id
-        del raw  # megabytes that nobody needs any more
+            proved = await runner.when_possible(Progress.ANSWERED, _kept, provider, key, raw)
+            del raw  # megabytes that nobody needs any more
         if categories := await runner.judge_output(proved):
             await in_thread(attempts.withheld, step, self.generation.id, self.epoch, proved.picture, categories)
             return
         image = await runner.when_possible(Progress.ALLOWED, outputs.store, self.generation, step.index, proved)
         async with runner.places.taken(Progress.STORED):
-            await in_thread(attempts.delivered, step, self.generation.id, self.epoch, image, proved.picture, request_id)
+            self.ended = await in_thread(_deliver, step, self.generation.id, self.epoch, image, proved)
         runner.delivered(image.id)
 
     async def _send(self, step: attempts.Step) -> protocol.Raw:
@@ -358,6 +357,30 @@ class _Run:
             raise
         except Exception:
             log.exception("a preview was lost", generation=str(self.generation.id), index=index)
+
+
+def _kept(provider: protocol.Provider, key: str, raw: protocol.Raw) -> outputs.Proved:
+    """Spool an answer before anything looks at it, and then prove its picture. Raises ProviderFailure."""
+    spool.write(key, raw)
+    return outputs.prove(provider, raw)
+
+
+def _found(provider: protocol.Provider, key: str) -> outputs.Proved:
+    """Prove the picture in the answer that a sender who died had spooled. Raises ProviderFailure if there is none."""
+    raw = spool.read(key)
+    if raw is None:
+        raise protocol.ProviderFailure("unknown", attempts.SENDER_DIED)
+    return outputs.prove(provider, raw)
+
+
+def _deliver(
+    step: attempts.Step, generation_id: uuid.UUID, epoch: int, image: Image, proved: outputs.Proved
+) -> bool:
+    """Deliver an output; if that has ended the generation, throw away what only a running one needs."""
+    ended = attempts.delivered(step, generation_id, epoch, image, proved)
+    if ended:
+        spool.clear(generation_id)
+    return ended
 
 
 def _settle(generation_id: uuid.UUID, epoch: int, failure_code: str) -> None:

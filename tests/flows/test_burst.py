@@ -1,7 +1,7 @@
 """Many answers at the same moment: what was begun is brought to its end before the next is begun."""
 
 import asyncio
-import uuid
+from typing import Any
 
 import pytest
 
@@ -18,18 +18,19 @@ MANY = 20
 def test_the_first_have_ended_before_the_last_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     generations = [world.submit(world.person(credits=10)) for _ in range(MANY)]
     happened: list[str] = []
-    write, settle = spool.write, runner._settle
+    write, deliver = spool.write, runner._deliver
 
     def writing(key: str, raw: protocol.Raw) -> None:
         happened.append("looked at")
         write(key, raw)
 
-    def settling(generation_id: uuid.UUID, epoch: int, failure_code: str) -> None:
-        settle(generation_id, epoch, failure_code)
+    def delivering(*words: Any) -> bool:
+        ended = deliver(*words)
         happened.append("ended")
+        return ended
 
     monkeypatch.setattr(spool, "write", writing)
-    monkeypatch.setattr(runner, "_settle", settling)
+    monkeypatch.setattr(runner, "_deliver", delivering)
 
     async def run() -> None:
         all_asked = asyncio.Event()

@@ -6,7 +6,7 @@ from django.test import Client
 
 from gesso.accounts.models import User
 from gesso.credits.models import CreditEntry, CreditGrant, CreditHold
-from gesso.generations import attempts, leasing, outputs, settlement
+from gesso.generations import attempts, leasing, outputs
 from gesso.generations.models import Generation
 from gesso.images import intake
 from gesso.images.models import Image
@@ -44,9 +44,10 @@ def stock(**words) -> Shop:
     refused = protocol.ProviderFailure("user_input", "bad", raw="<script>said raw</script>")
     attempts.failed(steps[0], generation.id, claim.epoch, refused)
     picture = protocol.Picture(data=world.picture())
-    image = outputs.store(generation, 1, outputs.Proved(picture, intake.prove(picture.data)))
-    attempts.delivered(steps[1], generation.id, claim.epoch, image, picture, "req-1")
-    generation = settlement.settle(generation.id, claim.epoch)
+    proved = outputs.Proved(picture, intake.prove(picture.data), "req-1")
+    image = outputs.store(generation, 1, proved)
+    attempts.delivered(steps[1], generation.id, claim.epoch, image, proved)
+    generation.refresh_from_db()
     rows = {
         "accounts/user": who.user,
         "accounts/workspace": who.workspace,

@@ -42,15 +42,18 @@ def work(who: world.Person, *endings: str, model: str = "gpt-image-2", usage: di
     steps, _ = attempts.begin(generation.id, claim.epoch, seconds=900)
     for step, ending in zip(steps, endings, strict=True):
         _end(step, ending, generation, claim.epoch, USAGE if usage is None else usage)
-    return settlement.settle(generation.id, claim.epoch)
+    if endings[-1] != "delivered":  # which ends it
+        settlement.settle(generation.id, claim.epoch)
+    generation.refresh_from_db()
+    return generation
 
 
 def _end(step, ending, generation, epoch, usage) -> None:
     picture = protocol.Picture(data=world.picture(), usage=usage)
     if ending == "delivered":
-        proved = outputs.Proved(picture, intake.prove(picture.data))
+        proved = outputs.Proved(picture, intake.prove(picture.data), "req")
         image = outputs.store(generation, step.index, proved)
-        attempts.delivered(step, generation.id, epoch, image, picture, "req")
+        attempts.delivered(step, generation.id, epoch, image, proved)
     elif ending == "withheld":
         attempts.withheld(step, generation.id, epoch, picture, ["violence"])
     else:
