@@ -61,9 +61,13 @@ def cost(here: stack.Stack, who: people.Person) -> None:
         say("  decode and renditions, apart", f"{min(done.rendition_ms for done in rounds):.1f} ms")
         if together == 1:
             there, here_ms = prototype.THERE_MS, min(least)
-            say("  the prototype by which the target was set, its worker", f"{here_ms:.1f} ms", f"{there} where it was set")
+            say(
+                "  the prototype by which the target was set, its worker",
+                f"{here_ms:.1f} ms",
+                f"{there} where it was set",
+            )
             ratio = (costs[0].web_ms + costs[0].worker_ms) / here_ms
-            say("  ours, web + worker, as a multiple of it", f"{ratio:.1f}", f"target {15 / there:.1f}, which is 15 / {there}")
+            say("  ours as a multiple of it", f"{ratio:.1f}", f"target {15 / there:.1f}, which is 15 / {there}")
             submits = [value for done in rounds for value in done.submit_ms]
             say("API submit answered at rest, p50 / p95", f"{_pair(submits)} ms", "target p95 < 60")
     forms = asyncio.run(measures.form_submits(here, who, total=40))

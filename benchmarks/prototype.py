@@ -120,9 +120,7 @@ def work(dsn: str, provider: str, directory: str) -> None:
                 body = await answer.read()
             await asyncio.to_thread(_keep, pathlib.Path(directory), str(number), body)
             async with turn, database.transaction():
-                await database.execute(
-                    "UPDATE prototype_job SET ended_at = clock_timestamp() WHERE id = %s", [number]
-                )
+                await database.execute("UPDATE prototype_job SET ended_at = clock_timestamp() WHERE id = %s", [number])
                 await database.execute("INSERT INTO prototype_entry (job, amount) VALUES (%s, -1)", [number])
                 await database.execute("UPDATE prototype_account SET held = held - 1, spent = spent + 1")
 

@@ -77,7 +77,12 @@ class Moderator:
         self, *, request: Verdict | Exception | None = None, output: Verdict | Exception | None = None
     ) -> None:
         self._request, self._output = request, output
+        self.judges_outputs = output is not None
         self.seen: list[str] = []
+
+    def judge_at_once(self, prompt: str) -> Verdict | None:
+        """Let a request that nothing is scripted for pass, as local rules do."""
+        return self._say(None) if self._request is None else None
 
     async def judge_request(self, prompt: str, pictures: object, *, reference: str = "") -> Verdict:
         """Give the scripted verdict about a request."""

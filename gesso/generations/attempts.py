@@ -96,7 +96,7 @@ WHERE id = %s
 """
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def begin(generation_id: uuid.UUID, epoch: int, *, seconds: int) -> tuple[list[Step], bool]:
     """Set a moderated generation running (TX 2): one `sending` attempt for each output, committed before any request.
 

@@ -75,7 +75,7 @@ WHERE id = %s AND lease_epoch = %s AND state IN ('queued', 'running') RETURNING 
 """
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def claim(generation_id: uuid.UUID, owner: str) -> Claim | NotNow:
     """Take the lease on a generation for `owner`, or say why not now."""
     with connection.cursor() as cursor:

@@ -77,6 +77,7 @@ class Moderator:
         key = settings.GESSO.openai_api_key
         self.active = rules.remote == "required" or (rules.remote == "auto" and bool(key))
         self._remote = openai.Moderations(key, settings.GESSO.openai_base_url, rules.model) if self.active else None
+        self.judges_outputs = self._remote is not None
         shop = settings.GESSO.creem
         self._seller = creem.Prompts(shop.api_key, shop.base_url) if shop else None
 
@@ -94,6 +95,10 @@ class Moderator:
         if verdict.allowed and self._remote:
             verdict = await self._remote.judge(prompt, pictures)
         return verdict
+
+    def judge_at_once(self, prompt: str) -> Verdict | None:
+        """Return the verdict about a prompt without references where nobody else has to be asked, else None."""
+        return None if self._seller or self._remote else judge_prompt_locally(prompt)
 
     async def judge_output(self, data: bytes, media_type: str) -> Verdict:
         """Judge a picture that came back. Raises Unavailable: then nobody may see it yet."""

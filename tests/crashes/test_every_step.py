@@ -1,17 +1,19 @@
 """A crash before and after every single step of a generation, and before and after every step of its rescue.
 
-A step is one transaction, one use of the storage or one call of the provider: whatever the runner awaits. From the
-crash on nothing of that worker has any effect, as after kill -9; another worker takes over when the lease has run out.
+A step is whatever the runner awaits (a transaction, work on a picture, a call of the provider) and each object that is
+put into the storage or deleted from it on the way. From the crash on nothing of that worker has any effect, as after
+kill -9; another worker takes over when the lease has run out.
 """
 
 import asyncio
 import random
+import threading
 
 import pytest
 from django.db import connection
 
 from gesso.config import doctor
-from gesso.generations import attempts, recovery, runner
+from gesso.generations import attempts, pursuit, recovery, runner
 from gesso.generations.models import Attempt, Generation, Output
 from gesso.images import storage
 from gesso.providers import protocol
@@ -39,35 +41,56 @@ class Worker:
     def __init__(self, provider, *, at: int, after: bool) -> None:
         self.steps = 0
         self._at, self._after, self._dead = at, after, False
+        self._turn = threading.Lock()
         self._submit = provider.submit
         self._provider = provider
 
     async def _step(self, awaited):
-        if self._dead:
+        try:
+            mine = self._begin()
+        except Crash:
             awaited.close()
-            raise Crash
-        self.steps += 1
-        mine = self.steps == self._at
-        if mine and not self._after:
-            self._dead = True
-            awaited.close()
-            raise Crash
+            raise
         done = await awaited
-        if mine:
-            self._dead = True
-        if self._dead:  # also when it died while this was under way: nobody hears of it
-            raise Crash
+        self._end(mine)
         return done
+
+    def _stored(self, function, *args):
+        mine = self._begin()
+        done = function(*args)
+        self._end(mine)
+        return done
+
+    def _begin(self) -> bool:
+        with self._turn:  # pictures are worked on in several threads
+            if self._dead:
+                raise Crash
+            self.steps += 1
+            mine = self.steps == self._at
+            if mine and not self._after:
+                self._dead = True
+                raise Crash
+            return mine
+
+    def _end(self, mine: bool) -> None:
+        with self._turn:
+            self._dead |= mine
+            if self._dead:  # also when it died while this was under way: nobody hears of it
+                raise Crash
 
     def advance(self, generation, monkeypatch) -> None:
         with monkeypatch.context() as patch:
-            in_thread, picture_thread = runner.in_thread, runner.Runner.picture_thread
-            patch.setattr(runner, "in_thread", lambda f, *a, **k: self._step(in_thread(f, *a, **k)))
+            in_thread, picture_thread = runner.in_thread, pursuit.Means.picture_thread
+            for room in (runner, pursuit):
+                patch.setattr(room, "in_thread", lambda f, *a, **k: self._step(in_thread(f, *a, **k)))
             patch.setattr(
-                runner.Runner,
+                pursuit.Means,
                 "picture_thread",
                 lambda s, f, *a, **k: self._step(picture_thread(s, f, *a, **k)),
             )
+            put, delete = storage.Directory.put, storage.Directory.delete
+            patch.setattr(storage.Directory, "put", lambda *a: self._stored(put, *a))
+            patch.setattr(storage.Directory, "delete", lambda *a: self._stored(delete, *a))
             patch.setattr(self._provider, "submit", lambda *a: self._step(self._submit(*a)))
             asyncio.run(self._advance(generation))
 
@@ -86,7 +109,7 @@ class Worker:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(attempts, "LONGEST_PAUSE", 0.0)
-    monkeypatch.setattr(runner, "STORAGE_PAUSE", 0.01)
+    monkeypatch.setattr(pursuit, "STORAGE_PAUSE", 0.01)
 
 
 def let_the_lease_run_out(generation) -> None:
@@ -152,15 +175,13 @@ def test_an_answer_in_the_spool_survives_every_later_crash(monkeypatch):
     who = world.person(credits=10)
     generation = world.submit(who, count=1, quality="low")
     provider = world.ScriptedProvider()
-    worker = Worker(provider, at=4, after=True)  # claim, begin, submit, spool
+    worker = Worker(provider, at=4, after=True)  # claim and begin, submit, work on the answer, put it into the spool
     worker.advance(generation, monkeypatch)
     assert [found.key for found in storage.current().keys(f"spool/{generation.id}")]
-    for at in (2, 3, 4):  # each rescue dies a step later
+    for at in (*range(2, 8), 0):  # each rescue dies a step later, the last one not at all
         let_the_lease_run_out(generation)
+        Generation.objects.filter(id=generation.id).update(rescues=0)
         Worker(provider, at=at, after=True).advance(generation, monkeypatch)
-    let_the_lease_run_out(generation)
-    Generation.objects.filter(id=generation.id).update(rescues=0)
-    Worker(provider, at=0, after=False).advance(generation, monkeypatch)
     assert len(provider.journal) == 1
     prove(who, generation, provider)
     assert world.available(who) == 9

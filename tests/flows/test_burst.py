@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gesso.generations import runner, spool
+from gesso.generations import pursuit, runner, spool
 from gesso.generations.models import Generation
 from gesso.providers import protocol
 from tests import world
@@ -18,7 +18,7 @@ MANY = 20
 def test_the_first_have_ended_before_the_last_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     generations = [world.submit(world.person(credits=10)) for _ in range(MANY)]
     happened: list[str] = []
-    write, deliver = spool.write, runner._deliver
+    write, deliver = spool.write, pursuit._deliver
 
     def writing(key: str, raw: protocol.Raw) -> None:
         happened.append("looked at")
@@ -30,7 +30,7 @@ def test_the_first_have_ended_before_the_last_are_looked_at(monkeypatch: pytest.
         return ended
 
     monkeypatch.setattr(spool, "write", writing)
-    monkeypatch.setattr(runner, "_deliver", delivering)
+    monkeypatch.setattr(pursuit, "_deliver", delivering)
 
     async def run() -> None:
         all_asked = asyncio.Event()
@@ -52,4 +52,4 @@ def test_the_first_have_ended_before_the_last_are_looked_at(monkeypatch: pytest.
     numbers = [generation.id for generation in generations]
     assert Generation.objects.filter(id__in=numbers, state="succeeded").count() == MANY
     assert happened.count("ended") == MANY
-    assert happened.index("ended") <= 2 * runner.PLACES
+    assert happened.index("ended") <= 2 * pursuit.PLACES

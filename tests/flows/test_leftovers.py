@@ -7,10 +7,11 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from gesso.generations import attempts, leasing, lifecycle, recovery, runner
+from gesso.generations import attempts, leasing, lifecycle, pursuit, recovery, runner
 from gesso.generations.models import Attempt, Generation, Output
 from gesso.images import decoding, proof, storage
 from gesso.images.models import Image
+from gesso.moderation.verdict import Verdict
 from gesso.providers import protocol
 from tests import world
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     monkeypatch.setattr(attempts, "LONGEST_PAUSE", 0.0)
-    monkeypatch.setattr(runner, "STORAGE_PAUSE", 0.01)
+    monkeypatch.setattr(pursuit, "STORAGE_PAUSE", 0.01)
 
 
 def kept(generation: Generation) -> list[str]:
@@ -45,7 +46,8 @@ def test_a_cancel_that_beats_the_answer_leaves_nothing_stored(monkeypatch):
         finally:
             connection.close()
 
-    ended = world.drive(generation, world.ScriptedProvider(), Canceling())
+    allowed = Verdict(allowed=True, categories=(), source="test")
+    ended = world.drive(generation, world.ScriptedProvider(), Canceling(output=allowed))
     assert ended.state == "canceled"
     assert world.available(who) == 10
     assert {key.split("/")[0] for key in kept(generation)} == {"spool", "g"}  # the race was lost after the picture

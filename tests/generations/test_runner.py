@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import F
 
 from gesso.credits import queries as wallet
-from gesso.generations import attempts, leasing, lifecycle, runner, settlement, spool
+from gesso.generations import attempts, leasing, lifecycle, pursuit, runner, settlement, spool
 from gesso.generations.models import Attempt, Generation, GenerationEvent, Output
 from gesso.images import storage
 from gesso.images.models import Image
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "LONGEST_PAUSE", 0.0)
-    monkeypatch.setattr(runner, "STORAGE_PAUSE", 0.01)
+    monkeypatch.setattr(pursuit, "STORAGE_PAUSE", 0.01)
 
 
 def kinds(generation: Generation) -> list[str]:
@@ -55,6 +55,36 @@ def test_delivered_images_are_charged_and_kept_byte_for_byte() -> None:
     stored = [output.image for output in Output.objects.filter(generation=generation).select_related("image")]
     assert sorted(storage.current().get(image.storage_key) for image in stored) == sorted(pictures)
     assert kinds(generation) == ["submitted", "running", *["delivered"] * 4, "succeeded"]
+
+
+def test_what_needs_nobody_asked_is_claimed_and_set_running_in_one_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    generation = world.submit(world.person(credits=10))
+
+    def broken(*_words: object, **_named: object) -> None:
+        raise RuntimeError("the database is gone")
+
+    monkeypatch.setattr(attempts, "begin", broken)
+    with pytest.raises(RuntimeError):
+        world.drive(generation, world.ScriptedProvider())
+    generation.refresh_from_db()
+    assert (generation.state, generation.lease_owner, generation.lease_epoch) == ("queued", "", 0)
+
+
+def test_the_last_picture_is_delivered_and_paid_in_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = world.person(credits=20)
+    generation = world.submit(who, count=2)
+
+    def broken(*_words: object, **_named: object) -> None:
+        raise RuntimeError("the database is gone")
+
+    monkeypatch.setattr(settlement, "end", broken)
+    with pytest.raises(ExceptionGroup):
+        world.drive(generation, world.ScriptedProvider())
+    assert sorted(Output.objects.filter(generation=generation).values_list("state", flat=True)) == ["delivered", "open"]
+    assert Image.objects.filter(workspace=who.workspace).count() == 1
+    assert money(who) == (12, 8)
 
 
 def test_partial_delivery_charges_what_was_delivered() -> None:
