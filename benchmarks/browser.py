@@ -13,6 +13,8 @@ import playwright.async_api
 from benchmarks import people, rows, stack
 from tests import chromium
 
+LOADS = 9  # one takes from half to twice as long as another
+
 # Notes when each delivered picture of the feed has been loaded and could be painted.
 _WATCH = """
 window.seen = {};
@@ -42,11 +44,11 @@ class FirstLoad:
 
 
 async def first_load(here: stack.Stack, who: people.Person, path: str = "/studio") -> FirstLoad:
-    """Open a page in a fresh browser three times; returns the median load by paint."""
+    """Open a page in a fresh browser `LOADS` times; returns the median load by paint."""
     loads = []
     async with playwright.async_api.async_playwright() as running:
         browser = await _launched(running)
-        for _ in range(3):
+        for _ in range(LOADS):
             page = await _page(browser, here, who)
             finished: list[playwright.async_api.Request] = []
 
@@ -65,7 +67,7 @@ async def first_load(here: stack.Stack, who: people.Person, path: str = "/studio
             loads.append(FirstLoad(total / 1000, len(counted), paint))
             await page.context.close()
         await browser.close()
-    return sorted(loads, key=lambda load: load.paint_ms)[1]
+    return sorted(loads, key=lambda load: load.paint_ms)[LOADS // 2]
 
 
 @dataclasses.dataclass
