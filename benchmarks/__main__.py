@@ -62,7 +62,7 @@ def cost(here: stack.Stack, who: people.Person) -> None:
         if together == 1:
             there, here_ms = prototype.THERE_MS, min(least)
             say(
-                "  the prototype by which the target was set, its worker",
+                "  the prototype that the target was set by, its worker",
                 f"{here_ms:.1f} ms",
                 f"{there} where it was set",
             )
@@ -82,12 +82,6 @@ def burst(here: stack.Stack, who: people.Person) -> None:
     say("  overhead p50 / p99", f"{_seconds(done.overhead)} s", "target p50 < 2; best peer 7.6")
     say("  memory for each, peak", f"{done.mb_each:.2f} MB", "target < 2; best peer 3.9")
     say("  submit answered meanwhile, p50 / p95", f"{_pair(done.submit_ms)} ms", "target p95 < 150")
-    with prototype.running(here) as bare:
-        least = statistics.median(bare.overheads(300, latency=5))
-    there = prototype.THERE_SECONDS
-    say("  the prototype by which the target was set, overhead p50", f"{least:.2f} s", f"{there} where it was set")
-    ratio = statistics.median(done.overhead) / least
-    say("  ours as a multiple of it", f"{ratio:.1f}", f"target {2 / there:.1f}, which is 2 / {there}")
 
 
 def steady(here: stack.Stack, who: people.Person) -> None:

@@ -1,4 +1,5 @@
-"""The same job with nothing around it, to compare with: the prototype by which the targets were set.
+"""The same job with nothing around it, to compare with: the prototype that the targets were set by, built from its
+description.
 
 It asks the fake provider, decodes the answer, checks the picture's CRCs, writes it durably and moves a credit, in a
 worker of the same queue and the same Postgres. It has no lease, attempt, spool, proof of pixels, moderation, timeline,
@@ -27,12 +28,11 @@ from isal import isal_zlib
 from benchmarks import rows, stack
 
 THERE_MS = 6.0  # CPU of its worker for each job, one at a time, where the targets come from (6.3 to 8.1 in bursts)
-THERE_SECONDS = 1.2  # and its overhead, p50, with 300 at once of 5 s
 QUEUE = "prototype"
 ASK = {"model": "gpt-image-1", "prompt": "A pear on a table", "n": 1, "size": "1024x1024", "quality": "low"}
 TABLES = """
 CREATE TABLE prototype_account (free int NOT NULL, held int NOT NULL, spent int NOT NULL);
-CREATE TABLE prototype_job (id bigserial PRIMARY KEY, sent_at timestamptz NOT NULL, ended_at timestamptz);
+CREATE TABLE prototype_job (id bigserial PRIMARY KEY, ended_at timestamptz);
 CREATE TABLE prototype_entry (id bigserial PRIMARY KEY, job bigint NOT NULL, amount int NOT NULL);
 INSERT INTO prototype_account VALUES (1000000, 0, 0);
 """
@@ -59,22 +59,9 @@ class Prototype:
             self._until_done()
         return (stack.cpu_seconds(self.worker.pid)[0] - before) * 1000 / total
 
-    def overheads(self, total: int, latency: float) -> list[float]:
-        """Do `total` jobs at once; returns for each the seconds from its submit to its end, without the provider's."""
-        (last,) = self.database.execute("SELECT coalesce(max(id), 0) FROM prototype_job").fetchone() or (0,)
-        for _ in range(total):
-            self._submit()
-        self._until_done()
-        found = self.database.execute(
-            "SELECT extract(epoch FROM ended_at - sent_at)::float8 FROM prototype_job WHERE id > %s", [last]
-        )
-        return [seconds - latency for (seconds,) in found]
-
     def _submit(self) -> None:
         with self.database.transaction():
-            sent = self.database.execute(
-                "INSERT INTO prototype_job (sent_at) VALUES (clock_timestamp()) RETURNING id"
-            ).fetchone()
+            sent = self.database.execute("INSERT INTO prototype_job DEFAULT VALUES RETURNING id").fetchone()
             assert sent
             self.database.execute("UPDATE prototype_account SET free = free - 1, held = held + 1")
             self.database.execute("INSERT INTO prototype_entry (job, amount) VALUES (%s, 1)", sent)
@@ -119,14 +106,13 @@ def work(dsn: str, provider: str, directory: str) -> None:
             async with session.post(provider, json=ASK) as answer:
                 body = await answer.read()
             await asyncio.to_thread(_keep, pathlib.Path(directory), str(number), body)
-            async with turn, database.transaction():
+            async with database.transaction():
                 await database.execute("UPDATE prototype_job SET ended_at = clock_timestamp() WHERE id = %s", [number])
                 await database.execute("INSERT INTO prototype_entry (job, amount) VALUES (%s, -1)", [number])
                 await database.execute("UPDATE prototype_account SET held = held - 1, spent = spent + 1")
 
-        turn = asyncio.Lock()
         async with session, database, queue.open_async():
-            await queue.run_worker_async(queues=[QUEUE], concurrency=300, delete_jobs="always")
+            await queue.run_worker_async(queues=[QUEUE], delete_jobs="always")
 
     asyncio.run(main())
 
