@@ -111,6 +111,7 @@ class Pursuit:
     provider: protocol.Provider
     course: Course
     ended: bool = False  # by the delivery of its last output
+    _spooled: set[str] = dataclasses.field(default_factory=set)
 
     async def pursue(self, first: attempts.Step) -> float | None:
         """Try until the output is delivered or has failed (None), or must pause long (the seconds)."""
@@ -150,7 +151,12 @@ class Pursuit:
 
     def _kept(self, step: attempts.Step, raw: protocol.Raw) -> tuple[outputs.Proved, Image | None]:
         """Spool an answer before anything looks at it, and go on with it. Raises ProviderFailure."""
-        spool.write(step.attempt.spool_key, raw)
+        key = step.attempt.spool_key
+        if (
+            key not in self._spooled
+        ):  # the storage may have taken the answer and not the picture: then this is tried again
+            spool.write(key, raw)
+            self._spooled.add(key)
         return self._proved(step, raw)
 
     def _found(self, step: attempts.Step) -> tuple[outputs.Proved, Image | None]:

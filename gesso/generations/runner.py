@@ -113,17 +113,29 @@ class Runner:
         for provider in self._providers.values():
             await provider.close()
 
-    @transaction.atomic
     def _claim(self, generation_id: uuid.UUID) -> "tuple[leasing.Claim | leasing.NotNow, pursuit.Course | None]":
-        """Claim a generation; one that needs nothing read and nobody asked first sets out in the same transaction."""
+        """Claim a generation; one that needs nothing read and nobody asked first sets out in the same transaction.
+
+        Where that fails the claim is made alone, so that it counts as a rescue when it fails again and again.
+        """
+        try:
+            return self._claim_and_begin(generation_id)
+        except Exception:
+            log.exception("a generation could not set out with its claim", generation=str(generation_id))
+            return leasing.claim(generation_id, self.owner), None
+
+    @transaction.atomic
+    def _claim_and_begin(
+        self, generation_id: uuid.UUID
+    ) -> "tuple[leasing.Claim | leasing.NotNow, pursuit.Course | None]":
         claim = leasing.claim(generation_id, self.owner)
         if isinstance(claim, leasing.NotNow) or claim.references or self._why_over(claim):
             return claim, None
         generation = claim.generation
-        verdict = self.means.moderator.judge_at_once(generation.prompt)
-        if generation.state != Generation.State.QUEUED or not (verdict and verdict.allowed):
+        if generation.state != Generation.State.QUEUED:
             return claim, None
-        return claim, _begin(generation.id, claim.epoch)
+        verdict = self.means.moderator.judge_at_once(generation.prompt)
+        return claim, _begin(generation.id, claim.epoch) if verdict and verdict.allowed else None
 
     async def _advance(self, claim: leasing.Claim, course: "pursuit.Course | Wait | Done | None") -> Wait | Done:
         generation, epoch = claim.generation, claim.epoch

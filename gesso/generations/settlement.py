@@ -1,7 +1,7 @@
 """How a generation ends: one transaction (TX 4) that captures what was delivered, releases the rest and says so.
 
 Law 3: the hold is closed exactly here, whatever ended the generation. A picture that proves broken later is withdrawn
-and its price returned. Who decides that it has ended: `runner`, `lifecycle`, `recovery`.
+and its price returned. Who decides that it has ended: `attempts` with the last delivery, `runner`, `lifecycle`.
 """
 
 import uuid

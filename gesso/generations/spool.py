@@ -7,6 +7,7 @@ import collections
 import uuid
 
 import orjson
+import structlog
 from django.db import connection
 
 from gesso.core import ids
@@ -14,6 +15,8 @@ from gesso.generations.models import Generation
 from gesso.images import storage
 from gesso.images.models import Image
 from gesso.providers import protocol
+
+log = structlog.get_logger()
 
 _KEPT = """
 SELECT output.index, output.previews, array_agg(attempt.spool_key)
@@ -44,16 +47,22 @@ def preview_key(generation_id: uuid.UUID, index: int, number: int) -> str:
 
 
 def clear(generation_id: uuid.UUID) -> None:
-    """Delete what only a running generation needs: raw answers and previews."""
+    """Delete what only a running generation needs: raw answers and previews.
+
+    It has ended, and that is told to nobody as a failure: what the storage does not delete now, `clear_ended` will.
+    """
     store = storage.current()
     with connection.cursor() as cursor:
         cursor.execute(_KEPT, [generation_id])
         kept: list[tuple[int, int, list[str]]] = cursor.fetchall()
-    for index, previews, keys in kept:
-        for key in keys:
-            store.delete(key)
-        for number in range(1, previews + 1):
-            store.delete(preview_key(generation_id, index, number))
+    try:
+        for index, previews, keys in kept:
+            for key in keys:
+                store.delete(key)
+            for number in range(1, previews + 1):
+                store.delete(preview_key(generation_id, index, number))
+    except storage.Unavailable:
+        log.warning("the spool of an ended generation stays for now", generation=str(generation_id), exc_info=True)
 
 
 def clear_ended() -> int:

@@ -16,6 +16,7 @@ from gesso.config import doctor
 from gesso.generations import attempts, pursuit, recovery, runner
 from gesso.generations.models import Attempt, Generation, Output
 from gesso.images import storage
+from gesso.moderation.verdict import Verdict
 from gesso.providers import protocol
 from tests import world
 
@@ -28,7 +29,8 @@ WAYS = {
     "refused once, then answered": [protocol.ProviderFailure("unavailable", "503")],
     "broken once, one blocked": [b"no picture", protocol.ProviderFailure("moderation", "no")],
 }
-MOST_STEPS = 25  # of any way, so that every step is met
+MOST_STEPS = 40  # of any way, so that every step is met
+ALLOWED = Verdict(allowed=True, categories=(), source="test")
 
 
 class Crash(BaseException):
@@ -38,8 +40,9 @@ class Crash(BaseException):
 class Worker:
     """A worker that dies at a chosen step: before it is done, or right after."""
 
-    def __init__(self, provider, *, at: int, after: bool) -> None:
+    def __init__(self, provider, *, at: int, after: bool, judged: bool = False) -> None:
         self.steps = 0
+        self._moderator = world.Moderator(request=ALLOWED, output=ALLOWED) if judged else world.Moderator()
         self._at, self._after, self._dead = at, after, False
         self._turn = threading.Lock()
         self._submit = provider.submit
@@ -95,7 +98,7 @@ class Worker:
             asyncio.run(self._advance(generation))
 
     async def _advance(self, generation) -> None:
-        made = runner.Runner({"sandbox": self._provider}, world.Moderator())
+        made = runner.Runner({"sandbox": self._provider}, self._moderator)
         try:
             await made.advance(generation.id)
         except BaseException as problem:  # the process is gone: nobody catches anything
@@ -121,14 +124,14 @@ def let_the_lease_run_out(generation) -> None:
         )
 
 
-def live(way: str, crashes: list[tuple[int, bool]], monkeypatch) -> list[int]:
+def live(way: str, crashes: list[tuple[int, bool]], monkeypatch, *, judged: bool = False) -> list[int]:
     """Drive a generation through these crashes to its end, prove everything; returns the steps of each life."""
     who = world.person(credits=10)
     generation = world.submit(who, count=2, quality="low")
     provider = world.ScriptedProvider(*WAYS[way])
     steps = []
     for at, after in [*crashes, (0, False)]:
-        worker = Worker(provider, at=at, after=after)
+        worker = Worker(provider, at=at, after=after, judged=judged)
         worker.advance(generation, monkeypatch)
         steps.append(worker.steps)
         let_the_lease_run_out(generation)
@@ -153,9 +156,10 @@ def prove(who, generation, provider) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_one_crash_at_each_step(way, after, monkeypatch):
+@pytest.mark.parametrize("judged", [False, True], ids=["asking nobody", "asking a moderator"])
+def test_one_crash_at_each_step(way, after, judged, monkeypatch):
     for at in range(1, MOST_STEPS + 1):
-        first, _ = live(way, [(at, after)], monkeypatch)
+        first, _ = live(way, [(at, after)], monkeypatch, judged=judged)
         if first < at:  # it ended before that step: every step was met
             assert first >= 12
             return

@@ -57,36 +57,6 @@ def test_delivered_images_are_charged_and_kept_byte_for_byte() -> None:
     assert kinds(generation) == ["submitted", "running", *["delivered"] * 4, "succeeded"]
 
 
-def test_what_needs_nobody_asked_is_claimed_and_set_running_in_one_transaction(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    generation = world.submit(world.person(credits=10))
-
-    def broken(*_words: object, **_named: object) -> None:
-        raise RuntimeError("the database is gone")
-
-    monkeypatch.setattr(attempts, "begin", broken)
-    with pytest.raises(RuntimeError):
-        world.drive(generation, world.ScriptedProvider())
-    generation.refresh_from_db()
-    assert (generation.state, generation.lease_owner, generation.lease_epoch) == ("queued", "", 0)
-
-
-def test_the_last_picture_is_delivered_and_paid_in_one_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    who = world.person(credits=20)
-    generation = world.submit(who, count=2)
-
-    def broken(*_words: object, **_named: object) -> None:
-        raise RuntimeError("the database is gone")
-
-    monkeypatch.setattr(settlement, "end", broken)
-    with pytest.raises(ExceptionGroup):
-        world.drive(generation, world.ScriptedProvider())
-    assert sorted(Output.objects.filter(generation=generation).values_list("state", flat=True)) == ["delivered", "open"]
-    assert Image.objects.filter(workspace=who.workspace).count() == 1
-    assert money(who) == (12, 8)
-
-
 def test_partial_delivery_charges_what_was_delivered() -> None:
     who = world.person(credits=16)
     generation = world.submit(who, count=4)
@@ -286,6 +256,7 @@ def test_after_three_rescues_it_is_ended() -> None:
     provider = world.ScriptedProvider()
     ended = world.drive(generation, provider)
     assert (ended.state, ended.failure_code, provider.journal) == ("failed", "interrupted", [])
+    assert not Attempt.objects.filter(output__generation=generation).exists()
     assert money(who) == (10, 0)
 
 
@@ -367,13 +338,6 @@ def test_past_its_deadline_it_ends_and_keeps_what_was_delivered() -> None:
     Generation.objects.filter(id=generation.id).update(deadline_at=F("created_at"), wake_at=None)
     ended = world.drive(generation, world.ScriptedProvider())
     assert (ended.state, ended.failure_code, money(who)) == ("succeeded", "timed_out", (12, 0))
-
-
-def test_the_spool_is_empty_in_the_end() -> None:
-    who = world.person(credits=16)
-    generation = world.submit(who, count=2)
-    world.drive(generation, world.ScriptedProvider(failure("rate_limited")))
-    assert list(storage.current().keys(f"spool/{generation.id}")) == []
 
 
 def test_a_broken_delivered_picture_is_withdrawn_and_paid_back_once() -> None:
