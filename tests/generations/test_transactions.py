@@ -14,6 +14,7 @@ from gesso.generations.models import Generation, Output
 from gesso.images import storage
 from gesso.images.models import Image
 from gesso.moderation.verdict import Verdict
+from gesso.providers import protocol
 from tests import world
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(pursuit, "STORAGE_PAUSE", 0.01)
 
 
@@ -140,5 +142,5 @@ def test_the_last_picture_is_delivered_and_paid_in_one_transaction(monkeypatch: 
 def test_the_spool_is_empty_in_the_end() -> None:
     who = world.person(credits=16)
     generation = world.submit(who, count=2)
-    world.drive(generation, world.ScriptedProvider(failure("rate_limited")))
+    world.drive(generation, world.ScriptedProvider(protocol.ProviderFailure("rate_limited", "x")))
     assert list(storage.current().keys(f"spool/{generation.id}")) == []
