@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import dataclasses
+import datetime
 import io
 import uuid
 from collections.abc import Iterator
 
 from django.db import connection
+from django.db.models import F
 from PIL import Image as Pillow
 
 from gesso.accounts import workspaces
@@ -70,6 +72,18 @@ def available(who: Person) -> int:
     return queries.balance(who.workspace.id).available
 
 
+def money(who: Person) -> tuple[int, int]:
+    """Return the credits that can be spent now, and those that are held."""
+    balance = queries.balance(who.workspace.id)
+    return balance.available, balance.held
+
+
+def let_the_lease_run_out(generation: Generation) -> None:
+    """Leave a generation as an owner that died some time ago left it."""
+    past = F("created_at") - datetime.timedelta(seconds=1)
+    Generation.objects.filter(id=generation.id).update(lease_owner="dead:1", lease_expires_at=past, wake_at=None)
+
+
 class Moderator:
     """A moderator whose judgement is scripted: the edge of our own code."""
 
@@ -77,7 +91,7 @@ class Moderator:
         self, *, request: Verdict | Exception | None = None, output: Verdict | Exception | None = None
     ) -> None:
         self._request, self._output = request, output
-        self.judges_outputs = output is not None
+        self.active = output is not None
         self.seen: list[str] = []
 
     def judge_at_once(self, prompt: str) -> Verdict | None:

@@ -145,16 +145,15 @@ class Pursuit:
                 return
             image = await means.when_possible(Progress.ALLOWED, outputs.store, self.generation, step.index, proved)
         async with means.places.taken(Progress.STORED):
-            ended = await in_thread(_deliver, step, self.generation.id, self.epoch, image, proved)
-        self.ended = self.ended or ended
+            if await in_thread(_deliver, step, self.generation.id, self.epoch, image, proved):
+                self.ended = True
         means.delivered(image.id)
 
     def _kept(self, step: attempts.Step, raw: protocol.Raw) -> tuple[outputs.Proved, Image | None]:
         """Spool an answer before anything looks at it, and go on with it. Raises ProviderFailure."""
         key = step.attempt.spool_key
-        if (
-            key not in self._spooled
-        ):  # the storage may have taken the answer and not the picture: then this is tried again
+        # Where the storage took the answer and not the picture, all of this is tried again.
+        if key not in self._spooled:
             spool.write(key, raw)
             self._spooled.add(key)
         return self._proved(step, raw)
@@ -169,7 +168,7 @@ class Pursuit:
     def _proved(self, step: attempts.Step, raw: protocol.Raw) -> tuple[outputs.Proved, Image | None]:
         """Prove the picture of an answer, and store it unless somebody has to be asked about it first."""
         proved = outputs.prove(self.provider, raw)
-        asked = self.means.moderator.judges_outputs
+        asked = self.means.moderator.active
         return proved, None if asked else outputs.store(self.generation, step.index, proved)
 
     async def _send(self, step: attempts.Step) -> protocol.Raw:
@@ -205,7 +204,7 @@ class Pursuit:
             await in_thread(attempts.previewed, self.generation.id, self.epoch, index, number)
         except leasing.Stale:
             raise
-        except Exception:
+        except Exception:  # whatever it is: the picture itself is still to come
             log.exception("a preview was lost", generation=str(self.generation.id), index=index)
 
 

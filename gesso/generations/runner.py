@@ -120,7 +120,7 @@ class Runner:
         """
         try:
             return self._claim_and_begin(generation_id)
-        except Exception:
+        except Exception:  # whatever it is: what fails in setting out fails again after a claim that counts
             log.exception("a generation could not set out with its claim", generation=str(generation_id))
             return leasing.claim(generation_id, self.owner), None
 
@@ -137,11 +137,11 @@ class Runner:
         verdict = self.means.moderator.judge_at_once(generation.prompt)
         return claim, _begin(generation.id, claim.epoch) if verdict and verdict.allowed else None
 
-    async def _advance(self, claim: leasing.Claim, course: "pursuit.Course | Wait | Done | None") -> Wait | Done:
+    async def _advance(self, claim: leasing.Claim, begun: pursuit.Course | None) -> Wait | Done:
         generation, epoch = claim.generation, claim.epoch
         if failure_code := self._why_over(claim):
             return await self._end(generation, epoch, failure_code)
-        course = course or await self._set_out(claim)
+        course = begun or await self._set_out(claim)
         if not isinstance(course, pursuit.Course):
             return course
         run = pursuit.Pursuit(self.means, generation, epoch, self._providers[generation.provider], course)

@@ -77,7 +77,6 @@ class Moderator:
         key = settings.GESSO.openai_api_key
         self.active = rules.remote == "required" or (rules.remote == "auto" and bool(key))
         self._remote = openai.Moderations(key, settings.GESSO.openai_base_url, rules.model) if self.active else None
-        self.judges_outputs = self._remote is not None
         shop = settings.GESSO.creem
         self._seller = creem.Prompts(shop.api_key, shop.base_url) if shop else None
 

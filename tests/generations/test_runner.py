@@ -8,7 +8,6 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from gesso.credits import queries as wallet
 from gesso.generations import attempts, leasing, lifecycle, pursuit, runner, settlement, spool
 from gesso.generations.models import Attempt, Generation, GenerationEvent, Output
 from gesso.images import storage
@@ -17,6 +16,7 @@ from gesso.moderation import policy
 from gesso.moderation.verdict import Verdict
 from gesso.providers import protocol
 from tests import world
+from tests.world import let_the_lease_run_out, money
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,11 +31,6 @@ def kinds(generation: Generation) -> list[str]:
     return list(
         GenerationEvent.objects.filter(generation=generation).order_by("sequence").values_list("kind", flat=True)
     )
-
-
-def money(who: world.Person) -> tuple[int, int]:
-    balance = wallet.balance(who.workspace.id)
-    return balance.available, balance.held
 
 
 def failure(kind: protocol.Kind, code: str = "x", **words: object) -> protocol.ProviderFailure:
@@ -202,11 +197,6 @@ def test_cancel_while_queued_returns_everything() -> None:
     provider = world.ScriptedProvider()
     assert world.drive(generation, provider).state == "canceled"
     assert (provider.journal, money(who)) == ([], (16, 0))
-
-
-def let_the_lease_run_out(generation: Generation) -> None:
-    past = F("created_at") - datetime.timedelta(seconds=1)
-    Generation.objects.filter(id=generation.id).update(lease_owner="dead:1", lease_expires_at=past, wake_at=None)
 
 
 def test_an_answer_in_the_spool_is_not_asked_for_again() -> None:

@@ -1,21 +1,19 @@
 """What is one transaction on a generation's way, and what a failure in the middle of it leaves behind."""
 
 import asyncio
-import datetime
 import uuid
 from typing import Any
 
 import pytest
-from django.db.models import F
 
-from gesso.credits import queries as wallet
 from gesso.generations import attempts, leasing, pursuit, recovery, runner, settlement
-from gesso.generations.models import Generation, Output
+from gesso.generations.models import Output
 from gesso.images import storage
 from gesso.images.models import Image
 from gesso.moderation.verdict import Verdict
 from gesso.providers import protocol
 from tests import world
+from tests.world import let_the_lease_run_out, money
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,16 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "LONGEST_PAUSE", 0.0)
     monkeypatch.setattr(pursuit, "STORAGE_PAUSE", 0.01)
-
-
-def money(who: world.Person) -> tuple[int, int]:
-    balance = wallet.balance(who.workspace.id)
-    return balance.available, balance.held
-
-
-def let_the_lease_run_out(generation: Generation) -> None:
-    past = F("created_at") - datetime.timedelta(seconds=1)
-    Generation.objects.filter(id=generation.id).update(lease_owner="dead:1", lease_expires_at=past, wake_at=None)
 
 
 def test_a_claim_that_could_not_set_out_is_undone_and_made_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +82,7 @@ def test_a_spool_that_can_not_be_emptied_keeps_no_picture_from_being_told(monkey
         raise storage.Unavailable("away")
 
     async def run() -> None:
-        made = runner.Runner({"sandbox": world.ScriptedProvider()}, world.Moderator(), heard.append)  # type: ignore[dict-item, arg-type]
+        made = runner.Runner({"sandbox": world.ScriptedProvider()}, world.Moderator(), heard.append)  # type: ignore[dict-item, arg-type]  # scripted ones
         try:
             assert isinstance(await made.advance(generation.id), runner.Done)
         finally:
