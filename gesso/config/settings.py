@@ -98,7 +98,7 @@ def _database() -> dict[str, Any]:
         name: value for name, value in known.items() if name not in {"host", "port", "user", "password", "dbname"}
     }
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "gesso.core.postgres",
         "NAME": known.get("dbname", "gesso"),
         "USER": known.get("user", ""),
         "PASSWORD": known.get("password", ""),

@@ -5,6 +5,7 @@ in a thread gets `GRACE_SECONDS`, and the process exits 0.
 """
 
 import asyncio
+import contextlib
 import socket
 import types
 from collections.abc import Callable
@@ -92,14 +93,23 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._end_streams = end_streams
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked_to_stop = asyncio.Event()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
+
+    async def main_loop(self) -> None:
+        """Refresh the Date header each second, until asked to stop. Not inherited: uvicorn wakes ten times for it."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._asked_to_stop.wait()
 
     def handle_exit(self, sig: int, frame: types.FrameType | None) -> None:  # noqa: ARG002 (uvicorn's signature)
         """Begin to stop; a second signal waits for nobody. Not inherited: uvicorn would raise the signal again."""
         self.force_exit = self.should_exit
         self.should_exit = True
         assert self._loop
+        self._loop.call_soon_threadsafe(self._asked_to_stop.set)
         self._loop.call_soon_threadsafe(self._end_streams)

@@ -7,15 +7,17 @@ itself, to be started anew by the supervisor, when its queue listener has died (
 import asyncio
 import signal
 import sys
+from typing import Any
 
 import psycopg
 import structlog
 from django.conf import settings
 from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app
+from psycopg_pool import AsyncConnectionPool
 
 from gesso.config import settings as gesso_settings
-from gesso.core import catalog, leases, transactions
+from gesso.core import catalog, leases, memory, transactions
 from gesso.generations import alarms, broadcast, recovery, rendering, runner, tasks
 from gesso.moderation import policy
 from gesso.providers import registry
@@ -34,6 +36,7 @@ class Deaf(Exception):
 
 def run() -> None:
     """Run the worker until SIGTERM or SIGINT. Raises Deaf when a restart is the cure."""
+    memory.keep()
     # No look before each use: when the database goes away this process ends and a new one connects again.
     gesso_settings.keep_connections(check=False)
     # Threads hand the interpreter over sooner than after 5 ms: each generation changes threads a few dozen times.
@@ -54,7 +57,8 @@ async def _run() -> None:
     money = rounds.Loop()
     # The queue is read through a pool of its own; alarms are rung on Django's connection, inside its transactions.
     words = broadcast.connection_words() | {"application_name": "gesso-worker"}
-    queue = app.with_connector(PsycopgConnector(configure=_autocommit, kwargs=words, min_size=1, max_size=6))
+    connector = PsycopgConnector(pool_factory=_pool, configure=_autocommit, kwargs=words, min_size=1, max_size=6)
+    queue = app.with_connector(connector)
     async with queue.open_async():
         hearing = asyncio.create_task(
             queue.run_worker_async(
@@ -85,6 +89,11 @@ async def _run() -> None:
     for result in results:
         if isinstance(result, Exception):
             raise result
+
+
+def _pool(**words: Any) -> AsyncConnectionPool[Any]:
+    """Return the queue's pool. It doesn't look before each use: when the database goes away this process ends."""
+    return AsyncConnectionPool(connection_class=transactions.PatientConnection, **words | {"check": None})
 
 
 async def _autocommit(connection: psycopg.AsyncConnection) -> None:

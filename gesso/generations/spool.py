@@ -27,7 +27,8 @@ WHERE output.generation_id = %s GROUP BY output.id
 
 def write(key: str, raw: protocol.Raw) -> None:
     """Store a raw answer durably: one line of JSON about it, then its bytes."""
-    storage.current().put(key, orjson.dumps({"kind": raw.kind, "request_id": raw.request_id}) + b"\n" + raw.body)
+    line = orjson.dumps({"kind": raw.kind, "request_id": raw.request_id}, option=orjson.OPT_APPEND_NEWLINE)
+    storage.current().put(key, line, raw.body)
 
 
 def read(key: str) -> protocol.Raw | None:

@@ -51,8 +51,9 @@ class Bucket:
         self.origin = f"{endpoint.scheme}://{endpoint.netloc}" if self._credentials else ""
         self._store = self._opened()
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, *parts: bytes) -> None:
         """Create the object in one request; compare when it is there already."""
+        data = b"".join(parts)
         path = self._path(key)
         media_type = _MEDIA_TYPES.get(key.rpartition(".")[2], "application/octet-stream")
         with _unavailable():

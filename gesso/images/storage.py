@@ -14,7 +14,7 @@ import re
 import sys
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from django.conf import settings
@@ -50,8 +50,8 @@ class Storage(Protocol):
 
     origin: str  # scheme and host that presigned addresses lead to; empty when there are none
 
-    def put(self, key: str, data: bytes) -> None:
-        """Store durably. The same bytes again change nothing; raises Occupied for others, Unavailable."""
+    def put(self, key: str, *parts: bytes) -> None:
+        """Store the parts as one, durably. The same again changes nothing; raises Occupied for others, Unavailable."""
         ...
 
     def get(self, key: str) -> bytes:
@@ -112,17 +112,17 @@ class Directory:
         self.root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, *parts: bytes) -> None:
         """Write beside, flush to the disk, link under the final name (which fails if it is taken)."""
         path = self._path(key)
         beside = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
         with _unavailable():
             try:
-                _write(beside, data)
+                _write(beside, parts)
                 try:
                     os.link(beside, path)
                 except FileExistsError:
-                    if path.read_bytes() != data:
+                    if path.read_bytes() != b"".join(parts):
                         raise Occupied(key) from None
             finally:
                 beside.unlink(missing_ok=True)
@@ -200,14 +200,15 @@ def _unavailable() -> Iterator[None]:
         raise Unavailable(f"the disk says: {error.strerror or error}") from error
 
 
-def _write(path: pathlib.Path, data: bytes) -> None:
+def _write(path: pathlib.Path, parts: Sequence[bytes]) -> None:
     descriptor = _create(path)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
-        _leave_cache(descriptor, len(data))
+        _leave_cache(descriptor, sum(map(len, parts)))
     finally:
         os.close(descriptor)
 

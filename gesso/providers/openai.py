@@ -5,6 +5,7 @@ watches, the answer is streamed and partial pictures are handed on. Failures are
 its status, because money problems come as 400 and 429 alike.
 """
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from gesso.providers import protocol
 
 JSON_ANSWER, EVENT_ANSWER = "openai-json", "openai-event"
 SILENCE_SECONDS = 300.0  # a call without previews is silent until its picture is done
+_PICTURE = re.compile(rb'"b64_json"\s*:\s*"')
 _ROLES = {
     "subject": "shows the subject",
     "style": "gives the style",
@@ -93,8 +95,9 @@ class OpenAI:
 
     def read(self, raw: protocol.Raw) -> protocol.Picture:
         """Return the picture in a JSON answer or a `completed` event. Raises ProviderFailure."""
+        told, picture = _apart(raw.body)
         try:
-            words = orjson.loads(raw.body)
+            words = orjson.loads(told)
         except orjson.JSONDecodeError:
             raise _malformed(raw, "not_json", raw.body[:500].decode(errors="replace")) from None
         if not isinstance(words, dict):
@@ -104,9 +107,11 @@ class OpenAI:
             raise _from_words(words["error"], 0, "", raw.request_id)
         row = words if raw.kind == EVENT_ANSWER else _first(words.get("data"))
         text = row.get("b64_json") if isinstance(row, dict) else None
+        if text == "":
+            text = picture
         if not text and isinstance(row, dict) and str(row.get("url", "")).startswith("data:"):
             text = str(row["url"]).partition("base64,")[2]
-        if not isinstance(text, str) or not text:
+        if not isinstance(text, str | memoryview) or not text:
             raise _malformed(raw, "no_picture", "An address instead of a picture is not followed." if row else "")
         try:
             data = pybase64.b64decode(text, validate=True)
@@ -190,6 +195,19 @@ async def _hand_on(data: bytes, preview: protocol.Preview) -> None:
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         return  # a preview that can't be read is no reason to lose the picture behind it
     await preview(picture)
+
+
+def _apart(body: bytes) -> tuple[bytes, memoryview]:
+    """Return an answer with "" for its first picture, and the base64 of that picture (empty where there is none).
+
+    A parser would look at each of its two million characters and copy them: 0.6 ms and 2 MB for each picture.
+    """
+    found = _PICTURE.search(body)
+    begin = found.end() if found else 0
+    end = body.find(b'"', begin)
+    if not found or end < 0 or body.find(b"\\", begin, end) >= 0:  # what is escaped is a parser's matter
+        return body, memoryview(b"")
+    return body[:begin] + body[end:], memoryview(body)[begin:end]
 
 
 def _first(rows: object) -> object:

@@ -110,6 +110,9 @@ def main():
         "django.middleware.common.CommonMiddleware",
         "allauth.account.middleware.AccountMiddleware",  # allauth does not start without it
     ]
+    # Tests cut this connection, and several sites share a database.
+    words = broadcast.connection_words
+    broadcast.connection_words = lambda: words() | {"application_name": f"site {os.getpid()} notices"}
     from gesso.config import web
 
     web.run(socket.socket(fileno=int(sys.argv[1])))

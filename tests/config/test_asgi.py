@@ -1,6 +1,7 @@
 """The server in front of Django: streams and waits cost nothing while they last, and end when they should."""
 
 import contextlib
+import email.utils
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 from gesso.config import bodies, web
+from gesso.generations import broadcast
 from tests.config import site
 from tests.instance import until
 
@@ -89,12 +91,13 @@ def open_stream(served, path="/stream"):
         yield response, response.iter_lines()
 
 
-def announce(kind, generation=""):
-    from gesso.generations import broadcast
+def talking():
+    """Connect to the site's database; this process has one of its own."""
+    return psycopg.connect(**broadcast.connection_words() | {"dbname": "gesso"})
 
-    words = broadcast.connection_words()
-    words["dbname"] = "gesso"  # the site's; this process has a database of its own
-    with psycopg.connect(**words) as connection:
+
+def announce(kind, generation=""):
+    with talking() as connection:
         notice = f'{{"w": "{site.WORKSPACE}", "k": "{kind}", "g": "{generation}"}}'
         connection.execute("SELECT pg_notify(%s, %s)", [broadcast.CHANNEL, notice])
 
@@ -118,6 +121,35 @@ def test_a_stream_says_what_was_announced(served):
         announce("generation", "g-1")
         assert next(lines) == "generation g-1"
     until(lambda: served.state()["subscriptions"] == 0, 5, "the stream to be forgotten")
+
+
+def test_a_notice_that_nobody_understands_is_no_end(served):
+    with open_stream(served) as (_, lines):
+        assert next(lines) == "begin"
+        with talking() as connection:
+            connection.execute("SELECT pg_notify(%s, 'not JSON')", [broadcast.CHANNEL])
+        announce("generation", "g-2")
+        assert next(lines) == "generation g-2"
+
+
+def test_streams_are_told_when_notices_were_missed_and_hear_the_next_ones(served):
+    with open_stream(served) as (_, lines):
+        assert next(lines) == "begin"
+        with talking() as connection:
+            cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+            assert connection.execute(cut, [f"site {served.process.pid} notices"]).fetchall() == [(True,)]
+        assert next(lines) == "resync "
+        announce("generation", "g-3")
+        assert next(lines) == "generation g-3"
+
+
+def test_the_date_of_answers_goes_on(served):
+    def date():
+        return email.utils.parsedate_to_datetime(served.get("/echo").headers["date"])
+
+    before = date()
+    time.sleep(2.1)  # a date may be a second old
+    assert date() > before
 
 
 def test_many_open_streams_hold_no_thread_and_no_connection(served):

@@ -101,11 +101,11 @@ def test_an_answer_is_spooled_once_however_often_its_picture_must_be_stored(monk
     generation = world.submit(world.person(credits=10))
     put, keys = storage.Directory.put, []
 
-    def putting(self: storage.Directory, key: str, data: bytes) -> None:
+    def putting(self: storage.Directory, key: str, *parts: bytes) -> None:
         keys.append(key.split("/", maxsplit=1)[0])
         if keys.count("g") in {1, 2} and key.startswith("g/"):
             raise storage.Unavailable("full")
-        put(self, key, data)
+        put(self, key, *parts)
 
     monkeypatch.setattr(storage.Directory, "put", putting)
     assert world.drive(generation, world.ScriptedProvider()).state == "succeeded"

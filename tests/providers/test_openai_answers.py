@@ -160,6 +160,39 @@ def test_strange_json_is_malformed_and_nothing_worse(adapter, body):
     assert failed.value.kind == "malformed"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"data": [{"b64_json": "+/+/"}]}',
+        b'{"data":[{"b64_json"\n:\t"+/+/"}]}',
+        b'{"data": [{"b64_json": "+\\/+\\/"}]}',  # some servers escape the slash
+        b'{"data": [{"revised_prompt": "a \\"b64_json\\": \\"AAAA\\" on a wall", "b64_json": "+/+/"}]}',
+        b'{"data": [{"b64_json": "+/+/"}, {"b64_json": "AAAA"}]}',
+        b'{"usage": {"b64_json": 7}, "data": [{"b64_json": "+/+/"}]}',
+        b'{"data": [{"b64_json": "", "url": "data:image/png;base64,+/+/"}]}',
+    ],
+)
+def test_the_first_picture_is_found_however_it_is_written(adapter, body):
+    assert adapter.read(protocol.Raw(kind=openai.JSON_ANSWER, body=body)).data == b"\xfb\xff\xbf"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"preview": {"b64_json": "+/+/"}, "data": [{"url": ""}]}',
+        b'{"data": [{"b64_json": null}, {"b64_json": "+/+/"}]}',
+        b'{"data": [{"b64_json": "+/+/',
+        b'{"data": [{"b64_json": "+/+/\xff"}]}',
+        b'{"data": [{"b64_json": "+/ +/"}]}',
+        b'{"b64_json": "+/+/"}',
+    ],
+)
+def test_no_other_picture_is_taken_for_it_and_no_half_one(adapter, body):
+    with pytest.raises(protocol.ProviderFailure) as failed:
+        adapter.read(protocol.Raw(kind=openai.JSON_ANSWER, body=body))
+    assert failed.value.kind == "malformed"
+
+
 @pytest.mark.parametrize("path", ["/v1", "/v1/", "/openai/v1"])
 def test_the_base_url_is_honoured(fake, path):
     adapter = openai.OpenAI("sk-test", fake.url.removesuffix("/v1") + path)
