@@ -133,7 +133,8 @@ class Hub:
                 connection.consume_input()
             except psycopg.OperationalError as error:
                 loop.remove_reader(watched)
-                broken.set_exception(error)
+                if not broken.done():  # canceled in the same moment
+                    broken.set_exception(error)
                 return
             while heard := connection.notifies():
                 self._tell(heard.extra.decode())
