@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 ROUNDS, BLOCKS, BLOCK = 30, 6, 2 * 1024 * 1024
 # Sizes that grow a little: what the C library learned from the last block is wrong for the next one.
 PICTURES = f"""
@@ -28,7 +26,8 @@ def blocks_from_the_system(*, keeping: bool) -> int:
     return int(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True, text=True).stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the allocator of glibc is meant")
 def test_blocks_of_megabytes_are_kept_for_the_next_picture():
-    assert blocks_from_the_system(keeping=True) <= BLOCKS
-    assert blocks_from_the_system(keeping=False) > ROUNDS
+    kept, plain = blocks_from_the_system(keeping=True), blocks_from_the_system(keeping=False)
+    if sys.platform == "linux":  # elsewhere the allocator does as it likes, and `keep` does no harm
+        assert kept <= BLOCKS
+        assert plain > ROUNDS
