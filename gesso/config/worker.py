@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 
 class Deaf(Exception):
-    """The queue's listener is gone; a new process hears again."""
+    """The queue's listener or its heartbeat is gone; a new process hears again."""
 
 
 def run() -> None:
@@ -57,7 +57,7 @@ async def _run() -> None:
     money = rounds.Loop()
     # The queue is read through a pool of its own; alarms are rung on Django's connection, inside its transactions.
     words = broadcast.connection_words() | {"application_name": "gesso-worker"}
-    connector = PsycopgConnector(pool_factory=_pool, configure=_autocommit, kwargs=words, min_size=1, max_size=6)
+    connector = PsycopgConnector(pool_factory=pool, configure=_autocommit, kwargs=words, min_size=1, max_size=6)
     queue = app.with_connector(connector)
     async with queue.open_async():
         hearing = asyncio.create_task(
@@ -91,9 +91,18 @@ async def _run() -> None:
             raise result
 
 
-def _pool(**words: Any) -> AsyncConnectionPool[Any]:
-    """Return the queue's pool. It doesn't look before each use: when the database goes away this process ends."""
-    return AsyncConnectionPool(connection_class=transactions.PatientConnection, **words | {"check": None})
+def pool(**words: Any) -> AsyncConnectionPool[Any]:
+    """Return the queue's pool: connections that sleep, and are not asked before each use whether they still work."""
+    return AsyncConnectionPool(connection_class=transactions.PatientConnection, **words | {"check": _not_cut})
+
+
+async def _not_cut(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Raise psycopg.OperationalError when the connection was cut while it lay idle: read, without asking anything.
+
+    The first look may find last words only, and the second the end behind them.
+    """
+    for _ in range(2):
+        connection.pgconn.consume_input()
 
 
 async def _autocommit(connection: psycopg.AsyncConnection) -> None:
@@ -102,9 +111,9 @@ async def _autocommit(connection: psycopg.AsyncConnection) -> None:
 
 
 async def _listener_lives() -> None:
-    """Return never; raises Deaf when a queue's LISTEN task is gone."""
+    """Return never; raises Deaf when a task of the queue's is gone: the one that listens, or the one that says so."""
     await asyncio.sleep(LISTENER_CHECK_SECONDS)
     while True:
-        if not any(task.get_name() == "listener" for task in asyncio.all_tasks()):
-            raise Deaf("The queue's listener is gone; this worker ends so that a new one hears again.")
+        if not {"listener", "update_heartbeats"} <= {task.get_name() for task in asyncio.all_tasks()}:
+            raise Deaf("The queue no longer listens or shows no life; this worker ends so that a new one does both.")
         await asyncio.sleep(LISTENER_CHECK_SECONDS)

@@ -17,7 +17,8 @@ import psycopg
 import structlog
 from django.conf import settings
 from django.db import connection
-from psycopg.pq.abc import PGconn
+
+from gesso.core.transactions import PatientConnection
 
 CHANNEL = "gesso"
 WAITING_MOST = 64  # notices waiting for one listener before it must resync
@@ -109,46 +110,26 @@ class Hub:
         pause = 0.1
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(**connection_words(), autocommit=True) as listening:
+                async with await PatientConnection.connect(**connection_words(), autocommit=True) as listening:
                     await listening.execute(f"LISTEN {CHANNEL}")
                     if pause > 0.1:  # whatever was said meanwhile was missed
                         self._tell_all(Notice("resync"))
                     pause = 0.1
-                    await self._hear(listening.pgconn)
+                    async for notify in listening.notifies():
+                        self._tell(notify.payload)
             except psycopg.Error:
                 log.warning("the notice connection was lost; listening again", pause=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 
-    async def _hear(self, connection: PGconn) -> None:
-        """Tell every notice that comes, until the connection breaks. Raises psycopg.OperationalError then.
-
-        psycopg's own generator begins to watch the socket anew for each notice, which costs five times the reading.
-        """
-        loop, watched = asyncio.get_running_loop(), connection.socket
-        broken: asyncio.Future[None] = loop.create_future()
-
-        def read() -> None:
-            try:
-                connection.consume_input()
-            except psycopg.OperationalError as error:
-                loop.remove_reader(watched)
-                if not broken.done():  # canceled in the same moment
-                    broken.set_exception(error)
-                return
-            while heard := connection.notifies():
-                self._tell(heard.extra.decode())
-
-        loop.add_reader(watched, read)
-        try:
-            await broken
-        finally:
-            loop.remove_reader(watched)
-
     def _tell(self, payload: str) -> None:
-        words: dict[str, Any] = orjson.loads(payload)
-        notice = Notice(words["k"], words.get("g", ""), tuple(words.get("d", ())))
-        for subscription in self._subscriptions.get(words["w"], ()):
+        try:
+            words: dict[str, Any] = orjson.loads(payload)
+            workspace, notice = words["w"], Notice(words["k"], words.get("g", ""), tuple(words.get("d", ())))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            log.warning("a notice that nobody understands", payload=payload[:200])
+            return
+        for subscription in self._subscriptions.get(workspace, ()):
             subscription.offer(notice)
 
     def _tell_all(self, notice: Notice) -> None:

@@ -19,6 +19,7 @@ from gesso.providers import protocol
 
 JSON_ANSWER, EVENT_ANSWER = "openai-json", "openai-event"
 SILENCE_SECONDS = 300.0  # a call without previews is silent until its picture is done
+APART = "<apart>"  # no base64
 _PICTURE = re.compile(rb'"b64_json"\s*:\s*"')
 _ROLES = {
     "subject": "shows the subject",
@@ -107,7 +108,7 @@ class OpenAI:
             raise _from_words(words["error"], 0, "", raw.request_id)
         row = words if raw.kind == EVENT_ANSWER else _first(words.get("data"))
         text = row.get("b64_json") if isinstance(row, dict) else None
-        if text == "":
+        if text == APART:
             text = picture
         if not text and isinstance(row, dict) and str(row.get("url", "")).startswith("data:"):
             text = str(row["url"]).partition("base64,")[2]
@@ -198,7 +199,7 @@ async def _hand_on(data: bytes, preview: protocol.Preview) -> None:
 
 
 def _apart(body: bytes) -> tuple[bytes, memoryview]:
-    """Return an answer with "" for its first picture, and the base64 of that picture (empty where there is none).
+    """Return an answer with APART for its first picture, and the base64 of that picture (empty where there is none).
 
     A parser would look at each of its two million characters and copy them: 0.6 ms and 2 MB for each picture.
     """
@@ -207,7 +208,7 @@ def _apart(body: bytes) -> tuple[bytes, memoryview]:
     end = body.find(b'"', begin)
     if not found or end < 0 or body.find(b"\\", begin, end) >= 0:  # what is escaped is a parser's matter
         return body, memoryview(b"")
-    return body[:begin] + body[end:], memoryview(body)[begin:end]
+    return body[:begin] + APART.encode() + body[end:], memoryview(body)[begin:end]
 
 
 def _first(rows: object) -> object:

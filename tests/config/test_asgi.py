@@ -127,7 +127,8 @@ def test_a_notice_that_nobody_understands_is_no_end(served):
     with open_stream(served) as (_, lines):
         assert next(lines) == "begin"
         with talking() as connection:
-            connection.execute("SELECT pg_notify(%s, 'not JSON')", [broadcast.CHANNEL])
+            for strange in ("not JSON", "[]", "7", "{}"):
+                connection.execute("SELECT pg_notify(%s, %s)", [broadcast.CHANNEL, strange])
         announce("generation", "g-2")
         assert next(lines) == "generation g-2"
 

@@ -170,6 +170,7 @@ def test_strange_json_is_malformed_and_nothing_worse(adapter, body):
         b'{"data": [{"b64_json": "+/+/"}, {"b64_json": "AAAA"}]}',
         b'{"usage": {"b64_json": 7}, "data": [{"b64_json": "+/+/"}]}',
         b'{"data": [{"b64_json": "", "url": "data:image/png;base64,+/+/"}]}',
+        b'{"preview": {"b64_json": "AAAA"}, "data": [{"b64_json": "", "url": "data:image/png;base64,+/+/"}]}',
     ],
 )
 def test_the_first_picture_is_found_however_it_is_written(adapter, body):
@@ -180,6 +181,8 @@ def test_the_first_picture_is_found_however_it_is_written(adapter, body):
     "body",
     [
         b'{"preview": {"b64_json": "+/+/"}, "data": [{"url": ""}]}',
+        b'{"data": [{"partial": {"b64_json": "+/+/"}, "b64_json": ""}]}',
+        b'{"data": [{"b64_json": "<apart>"}]}',
         b'{"data": [{"b64_json": null}, {"b64_json": "+/+/"}]}',
         b'{"data": [{"b64_json": "+/+/',
         b'{"data": [{"b64_json": "+/+/\xff"}]}',
