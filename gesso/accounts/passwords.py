@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 
 LONGEST = 256  # characters
+RULE = "At least 10 characters."  # the least that settings ask for; what to know before one chooses
 
 
 class NotTooLong:

@@ -23,6 +23,10 @@ class LinkUsedUp(Exception):
     """The link is unknown, expired or used; or the install has its owner already."""
 
 
+class EmailTaken(Exception):
+    """Somebody has an account with this email address."""
+
+
 def owner_link() -> str | None:
     """Return a new one-time address that claims this install, or None once it has an owner. Older ones end."""
     if User.objects.filter(is_owner=True).exists():
@@ -55,13 +59,18 @@ def find(secret: str, purpose: str) -> SignInLink | None:
 
 @transaction.atomic
 def claim_install(secret: str, email: str, password: str) -> User:
-    """Make the owner of this install and use the link up. Raises LinkUsedUp, also when somebody else was first."""
+    """Make the owner of this install and use the link up.
+
+    Raises LinkUsedUp, also when somebody else was first, and EmailTaken, after which the link can still be used.
+    """
     link = _use(secret, SignInLink.Purpose.OWNER)
     try:
         with transaction.atomic():
             user = User.objects.create_user(email, password, is_owner=True, is_staff=True, is_superuser=True)
     except IntegrityError:
-        raise LinkUsedUp from None
+        if User.objects.filter(is_owner=True).exists():
+            raise LinkUsedUp from None
+        raise EmailTaken from None
     workspaces.verify_email(user)
     workspaces.open_personal(user)
     assert link.user is None

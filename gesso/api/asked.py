@@ -13,6 +13,7 @@ from gesso.api.refusals import Refusal
 from gesso.generations import submission
 
 KEY_CHARACTERS = 255
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 Files = dict[str, list["UploadedFile[bytes]"]]
 
 
@@ -35,7 +36,10 @@ def json_object(request: HttpRequest) -> dict[str, object]:
 def form(
     request: HttpRequest, *, files: frozenset[str]
 ) -> tuple[dict[str, object], dict[str, list["UploadedFile[bytes]"]]]:
-    """Return the fields and the files of a multipart body; only `files` may be files. A repeated field counts last."""
+    """Return the fields and the files of a multipart body; only `files` may be files. A repeated field counts last.
+
+    Text that is not UTF-8 is refused: Django would put a sign in the place of what it can't read, and go on.
+    """
     if request.content_type != "multipart/form-data":
         raise Refusal(415, "unsupported_media_type", "Send the body as multipart/form-data.")
     sent = {str(name): request.FILES.getlist(name) for name in request.FILES}
@@ -44,6 +48,9 @@ def form(
             raise Refusal(400, "unknown_field", f"{name[:60]} is not a file that this takes.", field=name[:60])
     for name in files & request.POST.keys():
         raise Refusal(400, "bad_file", f"{name} must be a file.", field=name)
+    for name, value in request.POST.items():
+        if UNREADABLE in str(value) or UNREADABLE in name:
+            raise Refusal(400, "bad_multipart", f"{name[:60]} is not UTF-8.", field=name[:60])
     return {str(name): request.POST[name] for name in request.POST}, sent
 
 

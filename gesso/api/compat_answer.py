@@ -40,7 +40,7 @@ def finished(asked: Asked) -> HttpResponse:
     if generation is None:
         raise lifecycle.NoSuchGeneration
     if generation.ended_at is None:
-        return _unfinished(asked, _STILL_RUNNING)
+        return unfinished(asked, door.answer(_STILL_RUNNING, theirs))
     pictures = [
         data for output in generation.outputs.all() if (image := shapes.shown(output)) and (data := _bytes(image))
     ]
@@ -48,7 +48,7 @@ def finished(asked: Asked) -> HttpResponse:
         response = HttpResponse(_body(generation, pictures), content_type="application/json")
     else:
         response = door.answer(compat_errors.ended_without_images(generation), theirs)
-        if generation.state == Generation.State.CANCELED:
+        if generation.state == Generation.State.CANCELED or shapes.charged(generation):
             response["X-Should-Retry"] = "false"
     response["X-Gesso-Generation-Id"] = str(generation.id)
     response["X-Gesso-Credits-Charged"] = str(shapes.charged(generation))
@@ -58,11 +58,11 @@ def finished(asked: Asked) -> HttpResponse:
 
 def interrupted(asked: Asked) -> HttpResponse:
     """Return the answer for a call that the end of this process cut short."""
-    return _unfinished(asked, _RESTARTING)
+    return unfinished(asked, door.answer(_RESTARTING, theirs))
 
 
-def _unfinished(asked: Asked, told: Told) -> HttpResponse:
-    response = door.answer(told, theirs)
+def unfinished(asked: Asked, response: HttpResponse) -> HttpResponse:
+    """Return `response` to a call whose generation goes on, or has ended and can't be told of now."""
     response["X-Gesso-Generation-Id"] = str(asked.generation_id)
     # Official clients repeat a 5xx by themselves; without an idempotency key that would ask, and pay, a second time.
     response["X-Should-Retry"] = "true" if asked.repeatable else "false"

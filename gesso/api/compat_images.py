@@ -51,7 +51,10 @@ def _later(caller: Caller, generation: Generation, *, repeatable: bool) -> Later
     about = Asked(caller.workspace.id, generation.id, repeatable)
 
     def finish() -> HttpResponse:
-        return cast("HttpResponse", door.guard(lambda: compat_answer.finished(about), theirs))
+        try:
+            return compat_answer.finished(about)
+        except Exception as problem:  # noqa: BLE001 (the door refuses it, with what a repeat would do)
+            return compat_answer.unfinished(about, door.refuse(problem, theirs))
 
     return Later(
         lambda: waiting.until_ended(about.workspace_id, about.generation_id),

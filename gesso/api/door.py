@@ -26,6 +26,7 @@ _BARE = {
     405: Told(405, "method_not_allowed", "This address doesn't take that method; see the Allow header."),
     416: Told(416, "bad_range", "The range lies outside the file."),
 }
+_KEPT = {"Allow", "Content-Range"}  # of a bare answer: what its status is about
 
 log = structlog.get_logger()
 
@@ -47,8 +48,8 @@ def opened(view: Callable[..., HttpResponseBase], envelope: Envelope) -> Callabl
         if response.status_code >= 400 and response.get("Content-Type") != "application/json":
             told = _BARE.get(response.status_code, Told(response.status_code, "refused", response.reason_phrase))
             bare, response = response, answer(told, envelope)
-            if "Allow" in bare:
-                response["Allow"] = bare["Allow"]
+            for name in _KEPT & bare.headers.keys():
+                response[name] = bare[name]
         return _dressed(response)
 
     return guarded

@@ -1,7 +1,6 @@
 """Generations over the native API: ask, list, look, cancel, make again."""
 
 import datetime
-import hashlib
 import uuid
 from typing import Annotated, Any, Literal
 
@@ -102,10 +101,9 @@ def retry(request: Request, generation_id: str) -> Status[Any]:
         name = next(iter(values), "only_missing")
         raise Refusal(400, "bad_retry", "A retry takes only_missing, true or false, and nothing else.", field=name[:60])
     request.auth.must("generate")
-    idempotency = asked.idempotency(request, only_missing)
     made = lifecycle.retry(
         request.auth.workspace, request.auth.user, number, only_missing=only_missing,
-        new_id=_derived(request.auth, idempotency) if idempotency else None,
+        idempotency=asked.idempotency(request, only_missing),
     )  # fmt: skip
     return Status(202, shapes.generation(queries.whole(made)))
 
@@ -123,12 +121,6 @@ def _found(caller: Caller, number: uuid.UUID) -> Generation:
     if row is None:
         raise lifecycle.NoSuchGeneration
     return row
-
-
-def _derived(caller: Caller, idempotency: submission.Idempotency) -> uuid.UUID:
-    """Return the id that a retry with this key gets: the same key finds the generation of the first try."""
-    meaning = caller.workspace.id.bytes + idempotency.key.encode() + idempotency.body_hash
-    return uuid.UUID(bytes=hashlib.sha256(meaning).digest()[:16], version=4)
 
 
 def _utc(moment: datetime.datetime | None) -> datetime.datetime | None:

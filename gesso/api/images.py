@@ -16,6 +16,10 @@ from gesso.images.models import Image
 from gesso.library import search, trash
 
 router = Router(tags=["images"])
+_CONTENT = {
+    200: {"description": "The bytes", "content": {f"image/{kind}": {} for kind in ("png", "jpeg", "webp")}},
+    302: {"description": "Where the bucket gives the bytes, for 15 minutes"},
+}
 
 
 class ImageFilters(Schema):
@@ -65,10 +69,17 @@ def metadata(request: Request, image_id: str) -> dict[str, Any]:
 
 
 @router.api_operation(
-    ["GET", "HEAD"], "/{image_id}/content", operation_id="get_image_content", summary="Fetch the bytes"
+    ["GET", "HEAD"],
+    "/{image_id}/content",
+    openapi_extra={"responses": _CONTENT},
+    operation_id="get_image_content",
+    summary="Fetch the bytes",
 )
 def content(request: Request, image_id: str, variant: renditions.Variant = "original") -> HttpResponseBase:
-    """Send the bytes: the original as it is, or clean (no metadata), preview (1280 px) or thumb (480 px)."""
+    """Send the bytes: the original as it is, or clean (no metadata), preview (1280 px) or thumb (480 px).
+
+    Where a bucket keeps the images, a GET is sent on to an address there that is good for 15 minutes.
+    """
     return delivery.respond(request, _found(request, image_id), variant)
 
 

@@ -73,6 +73,7 @@ TABLE: dict[type[Exception], _Row] = {
     ledger.InDebt: _Row(402, "in_debt"),
     lifecycle.NoSuchGeneration: _Row(404, NOT_FOUND.code, NOT_FOUND.message),
     lifecycle.AlreadyEnded: _Row(409, "already_ended"),
+    lifecycle.NothingMissing: _Row(409, "nothing_missing"),
     queries.BadCursor: _Row(400, "bad_cursor"),
     search.BadCursor: _Row(400, "bad_cursor"),
 }

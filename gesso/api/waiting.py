@@ -6,12 +6,17 @@ Each look is one short query through the hop, so hundreds of waiting calls share
 import time
 import uuid
 
+import structlog
+from django.db import InterfaceError, OperationalError
+
 from gesso.core import catalog, transactions
 from gesso.generations import broadcast
 from gesso.generations.models import Generation
 
 LOOK_SECONDS = 10.0  # between looks while no notice comes: a notice is a hint and may be lost
 QUEUE_SECONDS = 300  # beyond a generation's own time, for its turn to come
+
+log = structlog.get_logger()
 
 
 async def until_ended(workspace_id: uuid.UUID, generation_id: uuid.UUID) -> None:
@@ -38,4 +43,8 @@ async def _quiet(notices: broadcast.Subscription, number: str, end: float) -> bo
 
 
 def _ended(generation_id: uuid.UUID) -> bool:
-    return Generation.objects.filter(id=generation_id, ended_at__isnull=False).exists()
+    try:
+        return Generation.objects.filter(id=generation_id, ended_at__isnull=False).exists()
+    except (OperationalError, InterfaceError):
+        log.warning("the database did not say whether a generation has ended", generation=str(generation_id))
+        return False  # a restart of Postgres takes seconds, the generation goes on after it

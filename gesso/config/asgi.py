@@ -1,13 +1,15 @@
 """From the socket to Django: one hop to a small thread pool for the whole of a synchronous request.
 
-Views are ordinary synchronous ones. When a view has returned, its database connection is back in the pool; whatever
-lives longer (a stream of events, an answer that is waited for) is iterated on the event loop and costs no thread and
-no connection. Why not Django's own handler: docs/adr/0002-one-hop.md.
+Views are ordinary synchronous ones. When a view has returned, its thread and the thread's database connection are free
+for the next; whatever lives longer (a stream of events, an answer that is waited for) is iterated on the event loop and
+costs neither. Why not Django's own handler: docs/adr/0002-one-hop.md.
 """
 
 import asyncio
 import concurrent.futures
 import contextvars
+import functools
+import io
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import IO, Any, TypeVar
 
@@ -17,12 +19,13 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import response_for_exception
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
-from gesso.config import bodies
+from gesso.api import refusals
+from gesso.config import bodies, credentials
 from gesso.config.bodies import Receive, Scope, Send
 from gesso.core.later import Later
 from gesso.generations import broadcast
@@ -70,8 +73,9 @@ class Handler(ASGIHandler):
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            body = await bodies.read(scope, receive)
-        except bodies.TooLarge as refusal:
+            known = functools.partial(self._in_thread, contextvars.copy_context(), self._knows, scope)
+            body = await bodies.read(scope, receive, known)
+        except bodies.Refused as refusal:
             await bodies.refuse(refusal, receive, send)
             return
         except RequestAborted:
@@ -97,6 +101,18 @@ class Handler(ASGIHandler):
     async def _in_thread(self, context: contextvars.Context, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, function, *args)
 
+    def _knows(self, scope: Scope) -> bool:
+        """Say whether the request's credential is a good one; in a pool thread. Raises bodies.Refused."""
+        close_old_connections()
+        try:
+            request, _ = self.create_request(scope, io.BytesIO())
+            return request is not None and credentials.good(request)
+        except (InterfaceError, OperationalError) as problem:
+            told = refusals.describe(problem) or refusals.INTERNAL
+            raise bodies.Refused(told.status, told.code, told.message) from problem
+        finally:
+            close_old_connections()
+
     def _respond(self, scope: Scope, body: IO[bytes]) -> tuple[ASGIRequest | None, HttpResponseBase]:
         """Run Django from the first middleware to the last; in a pool thread, from beginning to end."""
         signals.request_started.send(sender=type(self), scope=scope)
@@ -120,8 +136,8 @@ class Handler(ASGIHandler):
         try:
             await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
             build = later.interrupted if self._stopping.is_set() else later.finish
-            if waiting.done():
-                waiting.result()
+            if waiting.done() and (problem := waiting.exception()):
+                log.error("a wait failed; its answer says what is known", exc_info=problem)
         finally:
             waiting.cancel()
             stopping.cancel()

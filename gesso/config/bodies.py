@@ -1,17 +1,19 @@
-"""Request bodies, bounded before they are read: who shows no credential gets little, and nobody gets the whole disk.
+"""Request bodies, bounded before they are read: who has no good credential gets little, nobody gets the whole disk.
 
-Only the presence of a credential is looked at here; whether it is a good one is for the doors to say (REQ-26).
+Whether one is good is asked (`known`) only for a body that is larger than a stranger's may be, and before it is read
+any further.
 """
 
 import asyncio
 import io
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, Any
 
 import orjson
 from django.conf import settings
 from django.core.exceptions import RequestAborted
+from django.utils.http import parse_header_parameters
 
 from gesso.billing.gateways import protocol
 from gesso.core import catalog, ids
@@ -20,32 +22,67 @@ from gesso.core import catalog, ids
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+Known = Callable[[], Awaitable[bool]]
 
 ANONYMOUS_BYTES = 64 * 1024
 FORM_BYTES = 1_000_000  # beside the files that the catalogue allows: a form's fields and boundaries
-IDLE_SECONDS = 30  # a client that sends nothing for so long is gone
+IDLE_SECONDS = 30  # who sends nothing for so long is no longer waited for
+UNICODE = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 LINGER_SECONDS = 2  # how long a refused client may go on sending before it is cut off
 
 
-class TooLarge(Exception):
-    """The body is over the bound; `bound` is in bytes."""
+class Refused(Exception):
+    """The body is not taken. `code` is stable; the message is a sentence for a person."""
+
+    def __init__(self, status: int, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status, self.code = status, code
+
+
+class TooLarge(Refused):
+    """The body is over the bound, which is in bytes."""
 
     def __init__(self, bound: int) -> None:
-        super().__init__(bound)
-        self.bound = bound
+        sentence = f"The request is larger than the {bound:,} bytes that are accepted here."
+        super().__init__(413, "request_too_large", sentence)
 
 
-async def read(scope: Scope, receive: Receive) -> IO[bytes]:
+class Unknown(Refused):
+    """A credential was shown for a large body, and it is no good one: as the doors would say of a small body."""
+
+    def __init__(self) -> None:
+        sentence = (
+            f"The API key or session is not active, and a request without one may have {ANONYMOUS_BYTES:,} bytes."
+        )
+        super().__init__(401, "invalid_api_key", sentence)
+
+
+class NotUnicode(Refused):
+    """A form in another encoding: some of those that Python knows take minutes for a page of text, or read no text."""
+
+    def __init__(self) -> None:
+        super().__init__(415, "unsupported_media_type", "Send text as UTF-8.")
+
+
+class Stalled(Refused):
+    """Nothing came for IDLE_SECONDS, and the connection stands."""
+
+    def __init__(self) -> None:
+        super().__init__(408, "request_stalled", "The rest of the request did not come in time. Please send it again.")
+
+
+async def read(scope: Scope, receive: Receive, known: Known) -> IO[bytes]:
     """Return the request's body as a file (on disk beyond a megabyte), positioned at its start.
 
-    Raises TooLarge before reading where the length is announced, and RequestAborted when the client goes or stalls.
+    `known` says whether the request's credential is a good one.
+    Raises NotUnicode, TooLarge and Unknown before reading where the length is announced, Stalled, and RequestAborted
+    when the client goes.
     """
     headers = list(scope["headers"])
-    # A gateway shows no credential before its signature is read.
-    bound = protocol.WEBHOOK_BYTES if scope["path"].startswith("/webhooks/") else _bound(headers)
+    if any(name == b"content-type" and not _is_unicode(value) for name, value in headers):
+        raise NotUnicode
     announced = next((value for name, value in headers if name == b"content-length"), b"")
-    if announced.isdigit() and int(announced) > bound:
-        raise TooLarge(bound)
+    bound = await _bound(scope, int(announced) if announced.isdigit() else 0, known)
     if not announced and not any(name == b"transfer-encoding" for name, _ in headers):
         await receive()  # there is none: this message only says so, at once
         return io.BytesIO()
@@ -60,12 +97,12 @@ async def read(scope: Scope, receive: Receive) -> IO[bytes]:
             part = message.get("body", b"")
             size += len(part)
             if size > bound:
-                raise TooLarge(bound)
+                bound = await _bound(scope, size, known)
             body.write(part)
             more = message.get("more_body", False)
     except TimeoutError:
         body.close()
-        raise RequestAborted from None
+        raise Stalled from None
     except BaseException:
         body.close()
         raise
@@ -73,22 +110,38 @@ async def read(scope: Scope, receive: Receive) -> IO[bytes]:
     return body
 
 
-def _bound(headers: Iterable[tuple[bytes, bytes]]) -> int:
+async def _bound(scope: Scope, size: int, known: Known) -> int:
+    """Return how many bytes this request may have. Raises TooLarge or Unknown when `size` is more."""
+    bound = ANONYMOUS_BYTES
+    if scope["path"].startswith("/webhooks/"):
+        bound = protocol.WEBHOOK_BYTES  # a gateway shows no credential before its signature is read
+    elif size > bound and _shows_credential(scope):
+        if not await known():
+            raise Unknown
+        bound = catalog.current().limits.request_bytes + FORM_BYTES
+    if size > bound:
+        raise TooLarge(bound)
+    return bound
+
+
+def _is_unicode(media_type: bytes) -> bool:
+    _, words = parse_header_parameters(media_type.decode("latin-1"))
+    return words.get("charset", "utf-8").lower() in UNICODE
+
+
+def _shows_credential(scope: Scope) -> bool:
     cookie = settings.SESSION_COOKIE_NAME.encode() + b"="
-    for name, value in headers:
-        if name == b"authorization" or (name == b"cookie" and cookie in value):
-            return catalog.current().limits.request_bytes + FORM_BYTES
-    return ANONYMOUS_BYTES
+    return any(name == b"authorization" or (name == b"cookie" and cookie in value) for name, value in scope["headers"])
 
 
-async def refuse(refusal: TooLarge, receive: Receive, send: Send) -> None:
-    """Answer 413 and close the connection, listening a moment longer so that the client hears the answer."""
+async def refuse(refusal: Refused, receive: Receive, send: Send) -> None:
+    """Say why and close the connection, listening a moment longer so that the client hears the answer."""
     number = f"req_{ids.uuid7().hex}"
     error = {  # what clients of both APIs look for
-        "code": "request_too_large",
-        "type": "invalid_request_error",
+        "code": refusal.code,
+        "type": "invalid_request_error" if refusal.status < 500 else "server_error",
         "param": None,
-        "message": f"The request is larger than the {refusal.bound:,} bytes that are accepted here.",
+        "message": str(refusal),
         "request_id": number,
     }
     answer = orjson.dumps({"error": error})
@@ -96,9 +149,12 @@ async def refuse(refusal: TooLarge, receive: Receive, send: Send) -> None:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(answer)).encode()),
         (b"x-request-id", number.encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"content-security-policy", b"default-src 'none'"),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer, "more_body": True})
     try:
         async with asyncio.timeout(LINGER_SECONDS):

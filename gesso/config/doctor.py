@@ -2,7 +2,8 @@
 
 Everything is read in one snapshot of the database, so that work in hand is seen whole: what a transaction changes
 together is never seen half done. Nothing is repaired. What each invariant means is beside its proof in the rooms; those
-not listed here are proved by tests alone.
+not listed here are proved by tests alone. What a decoder of pictures gives up on this machine is told and not judged:
+the system decides it.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from gesso.core.violations import Violation
 from gesso.credits import proof as books
 from gesso.generations import proof as work
 from gesso.generations import recovery
+from gesso.images import decoding
 from gesso.images import proof as pictures
 from gesso.webhooks import proof as webhooks
 
@@ -167,6 +169,7 @@ def _print(findings: Sequence[Finding], *, quiet: bool) -> None:
         lines += [f"        {found.subject}: {found.sentence}" for found in shown]
         if more := len(finding.violations) - len(shown):
             lines.append(f"        and {more} more; --json names them all.")
+    lines.append(textwrap.fill(f"Pictures are decoded apart: {decoding.isolation()}.", WIDTH))
     broken = sum(bool(finding.violations) for finding in findings)
     lines.append(f"{broken} of {len(findings)} do not hold." if broken else f"All {len(findings)} hold.")
     if quiet:

@@ -6,10 +6,9 @@ import urllib.parse
 from typing import Any
 
 import psycopg.conninfo
-import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from gesso.config import embedded, secrets
+from gesso.config import embedded, logs, secrets
 from gesso.core import env
 
 try:
@@ -114,12 +113,12 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 
-def keep_connections(*, check: bool) -> None:
-    """Let each thread of this process keep its connection; with `check`, look before each use whether it still works.
+def keep_connections() -> None:
+    """Let each thread of this process keep its connection.
 
     A process has a small, fixed number of threads that use the database, so a pool would only add a check-out.
     """
-    DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": check}
+    DATABASES["default"]["CONN_MAX_AGE"] = None
 
 
 AUTH_USER_MODEL = "accounts.User"
@@ -138,7 +137,12 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "/accounts/login/"
 LOGIN_REDIRECT_URL = "/studio"
 ACCOUNT_ADAPTER = "gesso.web.account.registration.Adapter"
-ACCOUNT_FORMS = {"signup": "gesso.web.account.signing_up.SignUpForm"}
+ACCOUNT_FORMS = {
+    "signup": "gesso.web.account.signing_up.SignUpForm",
+    "change_password": "gesso.web.account.new_passwords.ChangePasswordForm",
+    "set_password": "gesso.web.account.new_passwords.SetPasswordForm",
+    "reset_password_from_key": "gesso.web.account.new_passwords.ResetPasswordKeyForm",
+}
 SOCIALACCOUNT_ADAPTER = "gesso.web.account.registration.SocialAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -166,6 +170,12 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not SECURE  # browsers themselves allow it on localhost only
 MFA_TOTP_ISSUER = "Gesso"
+MFA_FORMS = {
+    "add_webauthn": "gesso.web.account.passkeys.Addition",
+    "authenticate_webauthn": "gesso.web.account.passkeys.SecondFactor",
+    "login_webauthn": "gesso.web.account.passkeys.SignIn",
+    "reauthenticate_webauthn": "gesso.web.account.passkeys.Reauthentication",
+}
 SOCIALACCOUNT_PROVIDERS = {
     name: {"APPS": [{"client_id": pair[0], "secret": pair[1], "key": ""}], "EMAIL_AUTHENTICATION": True}
     for name, pair in (("google", GESSO.google), ("github", GESSO.github))
@@ -208,6 +218,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 CSRF_USE_SESSIONS = True
 CSRF_COOKIE_SECURE = SECURE
+CSRF_FAILURE_VIEW = "gesso.web.errors.stale_form"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
@@ -226,19 +237,5 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 TESTING = "pytest" in sys.modules
 
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(),
-    ],
-    logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-}
+logs.configure()
+LOGGING = logs.LOGGING

@@ -13,6 +13,8 @@ urlpatterns = [
     path("", include("gesso.web.urls")),
 ]
 
+handler400 = "gesso.web.errors.bad_request"
 handler403 = "gesso.web.errors.forbidden"
 handler404 = "gesso.web.errors.not_found"
+handler429 = "gesso.web.errors.too_many"  # allauth's, not Django's
 handler500 = "gesso.web.errors.server_error"

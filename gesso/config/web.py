@@ -40,13 +40,14 @@ def listen(host: str, port: int) -> socket.socket:
 def run(listener: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT."""
     from gesso.config import settings as gesso_settings
-    from gesso.config.asgi import Handler
 
     # To be said before Django first looks at its databases.
-    gesso_settings.keep_connections(check=True)
+    gesso_settings.keep_connections()
     # Six connections in all: the requests' threads, health's, one for the looks of waits and streams, one for notices.
     transactions.use_threads(1)
     django.setup()
+    from gesso.config.asgi import Handler  # needs the models
+
     static.collect()
     proxies = list(settings.GESSO.trusted_proxies)
     handler = Handler()
@@ -67,21 +68,37 @@ def run(listener: socket.socket) -> None:
 
 
 class _BoundedHeads(HttpToolsProtocol):
-    """uvicorn's parser keeps whatever comes until a request's head is complete; this one refuses past HEADER_BYTES."""
+    """Refuses a request whose head, or whose trailers behind a chunked body, are over HEADER_BYTES.
 
-    _bytes, _in_head = 0, True
+    uvicorn's parser keeps whatever comes of either. Trailers are dropped besides: nobody here reads any.
+    """
+
+    _bytes, _trailers, _in_head = 0, 0, True
 
     def data_received(self, data: bytes) -> None:
         self._bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._bytes > HEADER_BYTES and not self.transport.is_closing():
+        # A line that does not end never comes to `on_header`.
+        if self._bytes > HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response("The headers of this request are too large.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:
+            super().on_header(name, value)
+            return
+        self._trailers += len(name) + len(value)
+        if self._trailers > HEADER_BYTES:
+            raise ValueError("too large")  # for the parser: it answers 400
 
     def on_headers_complete(self) -> None:
         if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > HEADER_BYTES:
-            raise ValueError("too large")  # for the parser: it answers 400
-        self._in_head = False
+            raise ValueError("too large")
+        self._bytes, self._trailers, self._in_head = 0, 0, False
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._bytes, self._in_head = 0, True

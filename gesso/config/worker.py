@@ -37,8 +37,7 @@ class Deaf(Exception):
 def run() -> None:
     """Run the worker until SIGTERM or SIGINT. Raises Deaf when a restart is the cure."""
     memory.keep()
-    # No look before each use: when the database goes away this process ends and a new one connects again.
-    gesso_settings.keep_connections(check=False)
+    gesso_settings.keep_connections()
     # Threads hand the interpreter over sooner than after 5 ms: each generation changes threads a few dozen times.
     sys.setswitchinterval(SWITCH_SECONDS)
     asyncio.run(_run())
@@ -50,7 +49,8 @@ async def _run() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     renderer = rendering.Renderer()
-    made = runner.Runner(registry.configured(), policy.Moderator(), renderer.ask)
+    moderator = policy.Moderator()
+    made = runner.Runner(registry.configured(), moderator, renderer.ask)
     tasks.use(made)
     renewer = leases.Renewer(lambda: made.renew(loop))
     sweeper = recovery.Loop()
@@ -71,6 +71,7 @@ async def _run() -> None:
         money.start()
         sweeper.start()
         log.info("worker ready", owner=made.owner, model=[model.id for model in catalog.usable_models()])
+        asking = asyncio.create_task(moderator.check())
         parts = [
             hearing,
             asyncio.create_task(renderer.run()),
@@ -78,9 +79,9 @@ async def _run() -> None:
             asyncio.create_task(stop.wait()),
         ]
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        for task in parts:
+        for task in (asking, *parts):
             task.cancel()
-        results = await asyncio.gather(*parts, return_exceptions=True)
+        results = await asyncio.gather(asking, *parts, return_exceptions=True)
     money.stop()
     sweeper.stop()
     renewer.stop()
@@ -97,12 +98,8 @@ def pool(**words: Any) -> AsyncConnectionPool[Any]:
 
 
 async def _not_cut(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Raise psycopg.OperationalError when the connection was cut while it lay idle: read, without asking anything.
-
-    The first look may find last words only, and the second the end behind them.
-    """
-    for _ in range(2):
-        connection.pgconn.consume_input()
+    """Raise psycopg.OperationalError when the connection was cut while it lay idle."""
+    transactions.require_uncut(connection.pgconn)
 
 
 async def _autocommit(connection: psycopg.AsyncConnection) -> None:

@@ -4,6 +4,7 @@ What does not belong here: anything about models, prices and limits (the catalog
 """
 
 import dataclasses
+import ipaddress
 import pathlib
 import re
 import urllib.parse
@@ -36,7 +37,6 @@ class Environment:
     email_url: str = dataclasses.field(repr=False)  # empty: printed on the console
     email_from: str
     support_email: str
-    metrics_token: str = dataclasses.field(repr=False)
     trusted_proxies: tuple[str, ...]
     openai_api_key: str = dataclasses.field(repr=False)
     openai_base_url: str
@@ -61,9 +61,9 @@ class GatewayKeys:
 
 
 KNOWN = frozenset({
-    "GESSO_BASE_URL", "GESSO_CATALOG", "GESSO_DATA_DIR", "GESSO_EMAIL_FROM", "GESSO_HOST", "GESSO_METRICS_TOKEN",
-    "GESSO_PORT", "GESSO_REGISTRATION", "GESSO_SECRET_KEY", "GESSO_SECRET_KEY_FILE", "GESSO_STORAGE_URL",
-    "GESSO_SUPPORT_EMAIL", "GESSO_TIMEZONE", "GESSO_TRUSTED_PROXIES", "GESSO_WORKER_CONCURRENCY",
+    "GESSO_BASE_URL", "GESSO_CATALOG", "GESSO_DATA_DIR", "GESSO_EMAIL_FROM", "GESSO_HOST", "GESSO_PORT",
+    "GESSO_REGISTRATION", "GESSO_SECRET_KEY", "GESSO_SECRET_KEY_FILE", "GESSO_STORAGE_URL", "GESSO_SUPPORT_EMAIL",
+    "GESSO_TIMEZONE", "GESSO_TRUSTED_PROXIES", "GESSO_WORKER_CONCURRENCY",
 })  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def read(variables: Mapping[str, str]) -> Environment:
     unknown = sorted(name for name in variables if name.startswith("GESSO_") and name not in KNOWN)
     if unknown:
         raise BadEnvironment(f"{unknown[0]} is not a variable that Gesso knows; the README lists them all.")
-    host = variables.get("GESSO_HOST") or "127.0.0.1"
+    host = _host(variables)
     port = _integer(variables, "GESSO_PORT", 8000, 1, 65535)
     shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 (compared, not bound)
     return Environment(
@@ -90,15 +90,12 @@ def read(variables: Mapping[str, str]) -> Environment:
         registration=_registration(variables),
         worker_concurrency=_integer(variables, "GESSO_WORKER_CONCURRENCY", 400, 1, 2000),
         timezone=_timezone(variables),
-        email_url=_url(variables, "EMAIL_URL", {"smtp", "smtps"}),
+        email_url=_url(variables, "EMAIL_URL", {"smtp", "smtps"}, host=True),
         email_from=variables.get("GESSO_EMAIL_FROM") or "Gesso <gesso@localhost>",
         support_email=variables.get("GESSO_SUPPORT_EMAIL", ""),
-        metrics_token=variables.get("GESSO_METRICS_TOKEN", ""),
-        trusted_proxies=tuple(
-            part.strip() for part in variables.get("GESSO_TRUSTED_PROXIES", "").split(",") if part.strip()
-        ),
+        trusted_proxies=_proxies(variables),
         openai_api_key=variables.get("OPENAI_API_KEY", ""),
-        openai_base_url=_url(variables, "OPENAI_BASE_URL", {"http", "https"}) or "https://api.openai.com/v1",
+        openai_base_url=_url(variables, "OPENAI_BASE_URL", {"http", "https"}, host=True) or "https://api.openai.com/v1",
         google=_pair(variables, "GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET"),
         github=_pair(variables, "GITHUB_CLIENT_ID", "GITHUB_CLIENT_SECRET"),
         stripe=_gateway(variables, "STRIPE", "STRIPE_SECRET_KEY", "https://api.stripe.com"),
@@ -115,22 +112,54 @@ def _integer(variables: Mapping[str, str], name: str, default: int, low: int, hi
     return int(text)
 
 
-def _url(variables: Mapping[str, str], name: str, schemes: set[str]) -> str:
+def _url(variables: Mapping[str, str], name: str, schemes: set[str], *, host: bool = False) -> str:
+    """Return an address, which with `host` names exactly one. It may hold a password, so no sentence repeats it."""
     text = variables.get(name, "").strip()
-    if text and urllib.parse.urlsplit(text).scheme not in schemes:
-        # The value may hold a password, so it is not repeated.
+    if text and text.partition(":")[0].lower() not in schemes:
         raise BadEnvironment(f"{name} must begin with {' or '.join(f'{scheme}://' for scheme in sorted(schemes))}.")
+    try:
+        parts = urllib.parse.urlsplit(text)
+        whole = not (text and host) or (parts.hostname and parts.port != 0)
+    except ValueError:  # a bracket is open, or the port is no port
+        whole = False
+    if not whole:
+        raise BadEnvironment(f"{name} must name a host, and any port must be from 1 to 65535.")
+    return text
+
+
+def _host(variables: Mapping[str, str]) -> str:
+    text = variables.get("GESSO_HOST") or "127.0.0.1"
+    if ":" in text and not _is_network(text):
+        raise BadEnvironment(f"GESSO_HOST must be an address or a name, without a port, not {text!r}.")
     return text
 
 
 def _base_url(variables: Mapping[str, str], default: str) -> str:
-    text = (_url(variables, "GESSO_BASE_URL", {"http", "https"}) or default).rstrip("/")
+    text = (_url(variables, "GESSO_BASE_URL", {"http", "https"}, host=True) or default).rstrip("/")
     parts = urllib.parse.urlsplit(text)
-    if not parts.hostname or parts.path or parts.query:
+    if parts.path or parts.query:
         raise BadEnvironment(
             f"GESSO_BASE_URL must be an address without a path, such as https://studio.example.com, not {text!r}."
         )
     return text
+
+
+def _proxies(variables: Mapping[str, str]) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in variables.get("GESSO_TRUSTED_PROXIES", "").split(",") if part.strip())
+    for part in parts:
+        if not _is_network(part):  # uvicorn would take it and never meet it
+            raise BadEnvironment(
+                f"GESSO_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.0/8, with commas, not {part!r}."
+            )
+    return parts
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _secret_key(variables: Mapping[str, str]) -> str:
@@ -188,4 +217,4 @@ def _gateway(variables: Mapping[str, str], name: str, key_name: str, address: st
         )
     if not address:  # Creem keeps test and live apart by address
         address = "https://test-api.creem.io" if key.startswith("creem_test_") else "https://api.creem.io"
-    return GatewayKeys(key, secret, _url(variables, f"{name}_API_BASE", {"http", "https"}) or address)
+    return GatewayKeys(key, secret, _url(variables, f"{name}_API_BASE", {"http", "https"}, host=True) or address)

@@ -48,6 +48,16 @@ def close() -> None:
     _pool.shutdown(wait=True)
 
 
+def require_uncut(connection: psycopg.pq.abc.PGconn) -> None:
+    """Raise psycopg.OperationalError when the server has ended an idle connection: read, without asking anything.
+
+    The first look may find last words only, and the second the end behind them. A connection that was lost without a
+    word is found out by the next statement, as it would be by a question.
+    """
+    for _ in range(2):
+        connection.consume_input()
+
+
 class PatientConnection(psycopg.AsyncConnection[tuple[Any, ...]]):
     """A connection for the event loop, outside Django's, that sleeps until there is something to read.
 

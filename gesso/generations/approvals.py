@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from gesso.accounts import workspaces
 from gesso.accounts.models import Membership, User, Workspace
-from gesso.core import clock
+from gesso.core import clock, typed
 from gesso.generations import approval_mail, member_caps, pricing, spec, submission
 from gesso.generations.models import ApprovalRequest, Generation
 
@@ -121,7 +121,7 @@ def approve(actor: Membership, request_id: uuid.UUID, *, seen: int) -> list[Gene
 def decline(actor: Membership, request_id: uuid.UUID, reason: str) -> None:
     """Decline a request; its member reads the reason. Raises NotAllowed, NoSuchRequest, Decided."""
     row, admin = _locked(request_id, actor)
-    _decide(row, State.DECLINED, admin.user, reason=" ".join(reason.split())[:REASON_MOST])
+    _decide(row, State.DECLINED, admin.user, reason=typed.plain(" ".join(reason.split()))[:REASON_MOST])
 
 
 @transaction.atomic

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
-import psycopg
 import structlog
 from django.conf import settings
 from django.db import connection
@@ -117,8 +116,8 @@ class Hub:
                     pause = 0.1
                     async for notify in listening.notifies():
                         self._tell(notify.payload)
-            except psycopg.Error:
-                log.warning("the notice connection was lost; listening again", pause=pause)
+            except Exception as lost:  # noqa: BLE001 (whatever it is: who stops listening is deaf without a word)
+                log.warning("the notice connection was lost; listening again", pause=pause, reason=repr(lost))
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 

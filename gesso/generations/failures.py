@@ -30,6 +30,11 @@ _ALL = (
         "The content check did not answer, so nothing was sent. This is on our side, not your prompt.",
     ),
     Failure(
+        "moderation_unreadable", "Failed",
+        "The content check could not read the prompt or a reference, so nothing was sent. Try a smaller reference.",
+        retry=False,
+    ),
+    Failure(
         "provider_refused", "Failed",
         "The image service could not use this request. Try other references or settings.", retry=False,
     ),

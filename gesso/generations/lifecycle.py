@@ -21,6 +21,10 @@ class AlreadyEnded(Exception):
     """The generation has ended; nothing is left to cancel."""
 
 
+class NothingMissing(Exception):
+    """No image of the generation came to nothing."""
+
+
 @transaction.atomic
 def cancel(workspace: Workspace, generation_id: uuid.UUID, actor: User | None) -> Generation:
     """End a generation at once: what was delivered is kept and charged, the rest is returned.
@@ -44,20 +48,26 @@ def retry(
     generation_id: uuid.UUID,
     *,
     new_id: uuid.UUID | None = None,
+    idempotency: submission.Idempotency | None = None,
     only_missing: bool = False,
 ) -> Generation:
-    """Make an ended generation again with the same prompt, settings and references; returns the new one.
+    """Make a generation again with the same prompt, settings and references; returns the new one.
 
-    With `only_missing` it asks only for as many images as were not delivered. Raises NoSuchGeneration, spec.BadSpec
-    (its model may be gone) and whatever submission.submit raises.
+    With `only_missing` it asks only for as many images as came to nothing. The same `new_id` or `idempotency` again
+    returns the generation of the first time. Raises NoSuchGeneration, NothingMissing, spec.BadSpec (its model may be
+    gone) and whatever submission.submit raises.
     """
     generation = Generation.objects.filter(id=generation_id, workspace=workspace).first()
     if generation is None:
         raise NoSuchGeneration
+    if idempotency and (earlier := submission.repeat_of(workspace, idempotency)):
+        return earlier  # what has become of its parent since is no matter
     count = generation.count
     if only_missing:
-        delivered = Output.objects.filter(generation=generation, state=Output.State.DELIVERED).count()
-        count = generation.count - delivered or generation.count
+        lost = (Output.State.FAILED, Output.State.WITHDRAWN)
+        count = Output.objects.filter(generation=generation, state__in=lost).count()
+        if not count:
+            raise NothingMissing("No image of this generation is missing, so nothing was asked for.")
     again = spec.parse(
         {
             "prompt": generation.prompt, "aspect_ratio": generation.aspect_ratio, "quality": generation.quality,
@@ -68,5 +78,7 @@ def retry(
         },
         counts=(1, 2, 3, 4),
     )  # fmt: skip
-    made = submission.submit(workspace, member, [again], generation_ids=[new_id] if new_id else (), parent=generation)
-    return made[0]
+    numbers = [new_id] if new_id else ()
+    return submission.submit(
+        workspace, member, [again], generation_ids=numbers, idempotency=idempotency, parent=generation
+    )[0]

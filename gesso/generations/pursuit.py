@@ -182,7 +182,8 @@ class Pursuit:
             previews=previews.count if self.course.watched and previews.enabled else 0,
             timeout=float(limits.attempt_seconds),
         )  # fmt: skip
-        numbers = iter(range(1, request.previews + 1))
+        shown = (step.attempt.number - 1) * request.previews  # by earlier tries, at most: theirs stay until the end
+        numbers = iter(range(shown + 1, shown + request.previews + 1))
 
         async def preview(data: bytes) -> None:
             number = next(numbers, None)

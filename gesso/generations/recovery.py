@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from gesso.core import clock
 from gesso.credits import allowances, codes, ledger
-from gesso.generations import alarms, spool
+from gesso.generations import alarms, leftovers, spool
 from gesso.generations.models import Heartbeat, IdempotencyKey
 
 EVERY = 5.0  # seconds between sweeps
@@ -42,13 +42,14 @@ _TAKE_FROM_IDLE = """
 UPDATE generations_generation SET lease_expires_at = now() - interval '1 second'
 WHERE state = 'running' AND deadline_at + interval '60 seconds' < now() AND lease_expires_at > now()
 """
-# Only those count that their workspace's limit would let run: whoever waits in line for its own others does not.
+# Only those count that their workspace's limit would let run, for which nobody had time yet: whoever waits in line for
+# its own others does not, nor who was looked at and waits for moderation.
 _OLDEST_WAITING = """
 SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0) FROM (
     SELECT created_at, row_number() OVER (PARTITION BY workspace_id ORDER BY state = 'queued', created_at) AS place,
-           state, lease_expires_at
+           state, lease_epoch
     FROM generations_generation WHERE state IN ('queued', 'running')
-) AS line WHERE state = 'queued' AND place <= %s AND (lease_expires_at IS NULL OR lease_expires_at < now())
+) AS line WHERE state = 'queued' AND lease_epoch = 0 AND place <= %s
 """
 _DEAD_JOBS = """
 SELECT procrastinate_finish_job_v1(job.id, 'failed', true) FROM procrastinate_jobs AS job
@@ -112,7 +113,7 @@ def overload() -> int | None:
 
 
 class Loop:
-    """Sweeps every five seconds and tidies every minute, in a thread, until `stop`."""
+    """Sweeps every five seconds, tidies every minute, clears leftovers now and then; in a thread, until `stop`."""
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
@@ -134,6 +135,7 @@ class Loop:
                 sweep()
                 if rounds % 12 == 1:
                     tidy()
+                    leftovers.clear_if_due()
             except Exception:  # the database may be away for a while; the next round tries again
                 log.exception("a sweep failed")
                 connection.close()

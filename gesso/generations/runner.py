@@ -228,6 +228,8 @@ class Runner:
             )
         except policy.Unavailable as unavailable:
             log.warning("moderation did not answer", generation=str(generation.id), reason=str(unavailable))
+            if unavailable.final:
+                return "moderation_unreadable"
             if await in_thread(leasing.age, generation.id) > MODERATION_PATIENCE:
                 return "moderation_unavailable"
             return max(pursuit.MODERATION_PAUSE, unavailable.retry_after or 0.0)

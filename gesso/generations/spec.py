@@ -85,7 +85,7 @@ def parse(values: Mapping[str, object], *, counts: tuple[int, ...] = catalog.COU
     that a sent price or state did something.
     """
     mistakes = [
-        Mistake(name, "unknown_field", f"{name} is not a setting of a generation.")
+        Mistake(name[:60], "unknown_field", f"{name[:60]} is not a setting of a generation.")
         for name in sorted(values.keys() - _FIELDS)
     ]
     model = _model(values.get("model"), mistakes)

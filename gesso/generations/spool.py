@@ -12,8 +12,7 @@ from django.db import connection
 
 from gesso.core import ids
 from gesso.generations.models import Generation
-from gesso.images import storage
-from gesso.images.models import Image
+from gesso.images import orphans, storage
 from gesso.providers import protocol
 
 log = structlog.get_logger()
@@ -81,9 +80,8 @@ def clear_ended() -> int:
     ended = Generation.objects.filter(id__in=left, ended_at__isnull=False).values_list("id", flat=True)
     keys: list[str] = []
     for generation_id in ended:
-        made = {found.key for found in store.keys(f"g/{generation_id}")}
-        keys += made.difference(Image.objects.filter(storage_key__in=made).values_list("storage_key", flat=True))
-        keys += left[generation_id]  # last, because it is what leads us here again after a crash
+        keys += orphans.nameless(found.key for found in store.keys(f"g/{generation_id}"))
+        keys += left[generation_id]  # last, because it is what leads us here again soon after a crash
     for key in keys:
         store.delete(key)
     return len(keys)

@@ -46,8 +46,9 @@ class Bucket:
         self._prefix = parts.path.strip("/")
         self._credentials = _credentials(parts)
         endpoint = urllib.parse.urlsplit(self._endpoint)
-        if endpoint.scheme not in {"http", "https"} or not endpoint.hostname:
-            raise env.BadEnvironment("The endpoint in GESSO_STORAGE_URL must begin with https:// (or http://).")
+        if endpoint.scheme not in {"http", "https"} or not endpoint.hostname or "@" in endpoint.netloc:
+            words = "must begin with https:// (or http://) and hold no user or password"
+            raise env.BadEnvironment(f"The endpoint in GESSO_STORAGE_URL {words}.")
         self.origin = f"{endpoint.scheme}://{endpoint.netloc}" if self._credentials else ""
         self._store = self._opened()
 
@@ -107,6 +108,10 @@ class Bucket:
     def unfinished(self) -> Iterator[storage.StoredObject]:
         """Nothing: an object is put in one request, which the bucket takes whole or not at all."""
         return iter(())
+
+    def delete_unfinished(self, before: datetime.datetime) -> int:  # noqa: ARG002 (the protocol's)
+        """Nothing is left unfinished."""
+        return 0
 
     def local_path(self, key: str) -> pathlib.Path | None:  # noqa: ARG002 (the protocol's)
         """Nothing is on this machine."""

@@ -45,7 +45,8 @@ def respond(
     shown = disposition(filename(image, content.media_type), inline=not download)
     store = storage.current()
     seconds = DOWNLOAD_SECONDS if download else VIEW_SECONDS
-    if address := store.presigned(content.key, seconds=seconds, media_type=content.media_type, disposition=shown):
+    address = store.presigned(content.key, seconds=seconds, media_type=content.media_type, disposition=shown)
+    if address and request.method != "HEAD":  # it is signed for a GET
         away = HttpResponseRedirect(address)
         away["Cache-Control"] = f"private, max-age={seconds // 2}"
         away["Referrer-Policy"] = "no-referrer"

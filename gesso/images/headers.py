@@ -7,6 +7,7 @@ import dataclasses
 import re
 import struct
 
+SEGMENTS_MOST = 10_000  # of a JPEG; markers that stand alone count too
 # In JPEG data a marker is FF and a byte other than 00 (stuffing), FF (fill) and D0 to D7 (restarts inside a scan).
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -15,6 +16,10 @@ _START_OF_SCAN, _END, _ALONE = 0xDA, 0xD9, frozenset({0x01, 0xD8})
 
 class Broken(Exception):
     """The headers can't be followed; the message says why, for staff."""
+
+
+class TooManySegments(Exception):
+    """More segments than any honest JPEG has."""
 
 
 class Animated(Exception):
@@ -31,17 +36,20 @@ class Jpeg:
 
 
 def jpeg(data: bytes, *, scans_most: int) -> Jpeg:
-    """Walk the markers of the first picture, stopping beyond `scans_most` scans. Raises Broken.
+    """Walk the markers of the first picture, stopping beyond `scans_most` scans. Raises Broken, TooManySegments.
 
     Segments are skipped by their length: an embedded thumbnail, a second view (MPO) or a video behind the picture
     does not count. Source: ITU-T T.81, annex B.
     """
     size: tuple[int, int] | None = None
-    place, scans = 2, 0
+    place, scans, segments = 2, 0, 0
     while scans <= scans_most and (found := _MARKER.search(data, place)):
         marker, place = data[found.end() - 1], found.end()
         if marker == _END:
             break
+        segments += 1
+        if segments > SEGMENTS_MOST:
+            raise TooManySegments
         if marker in _ALONE:
             continue
         if place + 2 > len(data):

@@ -67,7 +67,8 @@ def clean(data: bytes) -> Clean:
     """
     limit = catalog.current().limits.reference_bytes
     if len(data) > limit:
-        raise Refused("image_too_large", f"This file is {len(data) / 1e6:.1f} MB; the most is {limit / 1e6:.0f} MB.")
+        words = f"This file is {len(data):,} bytes; the most is {limit:,} ({limit / 1e6:.0f} MB)."
+        raise Refused("image_too_large", words)
     with _refusing():
         _check_headers(data)
         made = decoding.decode(data, "clean", limits())
@@ -124,7 +125,7 @@ def _refusing() -> Iterator[None]:
         raise Refused("image_damaged", "This picture is damaged or cut off.") from broken
     except (png.Animated, headers.Animated, decoding.Animated) as animated:
         raise Refused("image_animated", "This picture is animated; a still one is needed.") from animated
-    except (png.TooManyChunks, decoding.Exhausted) as exhausted:
+    except (png.TooManyChunks, headers.TooManySegments, decoding.Exhausted) as exhausted:
         raise Refused("image_too_complex", "This picture takes too long or too much memory to open.") from exhausted
     except decoding.TooLarge as size:
         _check_size(size.width, size.height)

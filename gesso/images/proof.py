@@ -3,7 +3,6 @@
 Nothing is repaired here. What is in the spool belongs to running generations; it counts as left over after a day too.
 """
 
-import datetime
 import hashlib
 import random
 import uuid
@@ -12,11 +11,10 @@ from django.db.models import QuerySet
 
 from gesso.core import clock
 from gesso.core.violations import Violation
-from gesso.images import storage
+from gesso.images import orphans, storage
 from gesso.images.models import Image
 
 SAMPLE = 500  # newest and random originals whose hash is compared
-LEFTOVER_AGE = datetime.timedelta(hours=24)
 
 
 def rows_have_objects(*, full: bool = False) -> list[Violation]:
@@ -40,39 +38,18 @@ def rows_have_objects(*, full: bool = False) -> list[Violation]:
 
 
 def objects_have_rows() -> list[Violation]:
-    """I-7: nothing older than a day is stored without a row, and no write that never ended is that old."""
+    """I-7: nothing older than a day is stored without a row, and no write that never ended is that old.
+
+    While a worker runs, what its deaths left is deleted before it is that old (`generations.leftovers`).
+    """
     store = storage.current()
-    before = clock.now() - LEFTOVER_AGE
-    keys = set(Image.objects.values_list("storage_key", flat=True).iterator(chunk_size=5000))
-    images = set(Image.objects.values_list("id", flat=True).iterator(chunk_size=5000))
+    before = clock.now() - orphans.LEFTOVER_AGE
     wrong = [
         Violation("I-7", found.key, "it is an unfinished write older than a day.")
         for found in store.unfinished()
         if found.modified < before
     ]
-    old = (found.key for found in store.keys("") if found.modified < before)
-    return wrong + [Violation("I-7", key, why) for key in old if (why := _orphan(key, keys, images))]
-
-
-def _orphan(key: str, keys: set[str], images: set[uuid.UUID]) -> str:
-    """Return why nothing needs what is under `key`, or an empty text."""
-    parts = key.split("/")
-    match parts[0]:
-        case "g" | "u":
-            return "" if key in keys else "no image has these bytes."
-        case "r":
-            return "" if _known(parts[1], images) else "it was made from an image that is gone."
-        case "spool" | "previews":
-            return "no generation runs that long."
-        case _:
-            return "Gesso stores nothing there."
-
-
-def _known(text: str, images: set[uuid.UUID]) -> bool:
-    try:
-        return uuid.UUID(text) in images
-    except ValueError:
-        return False
+    return wrong + [Violation("I-7", key, why) for key, why in orphans.among(store.keys(""), before=before)]
 
 
 def _some(whole: list[uuid.UUID]) -> list[uuid.UUID]:

@@ -74,6 +74,10 @@ class Storage(Protocol):
         """List what writes that never ended left behind, and what is being written now."""
         ...
 
+    def delete_unfinished(self, before: datetime.datetime) -> int:
+        """Delete what writes left behind that began before then and never ended; returns how many there were."""
+        ...
+
     def local_path(self, key: str) -> pathlib.Path | None:
         """Return the file that holds the bytes, or None when they are not on this machine."""
         ...
@@ -98,9 +102,14 @@ def current() -> Storage:
 
 def checked(key: str) -> str:
     """Return `key` if it is one that we make; raises ValueError for anything that could lead elsewhere."""
-    if not _KEY.fullmatch(key) or ".." in key:
+    if not is_key(key):
         raise ValueError(f"{key!r} is not a storage key")
     return key
+
+
+def is_key(key: str) -> bool:
+    """Whether `key` is one that we make; anything else may lie beside our objects."""
+    return bool(_KEY.fullmatch(key)) and ".." not in key
 
 
 class Directory:
@@ -153,11 +162,7 @@ class Directory:
 
     def delete(self, key: str) -> None:
         """Remove the file, and its directory when that was the last one in it."""
-        path = self._path(key)
-        with _unavailable():
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # not empty, or never there: either is fine
-            path.parent.rmdir()
+        self._remove(self._path(key))
 
     def keys(self, prefix: str) -> Iterator[StoredObject]:
         """Walk the directory; files that are still being written are not listed."""
@@ -166,6 +171,13 @@ class Directory:
     def unfinished(self) -> Iterator[StoredObject]:
         """List temporary files: those being written now, and those that a crash left."""
         return (found for found in self._walk("") if TEMPORARY in found.key)
+
+    def delete_unfinished(self, before: datetime.datetime) -> int:
+        """Remove old temporary files. A writer that was asleep for so long fails without harm: it has lost its file."""
+        left = [found.key for found in self.unfinished() if found.modified < before]
+        for name in left:
+            self._remove(self.root / name)
+        return len(left)
 
     def local_path(self, key: str) -> pathlib.Path | None:
         """The file itself."""
@@ -177,6 +189,12 @@ class Directory:
 
     def _path(self, key: str) -> pathlib.Path:
         return self.root / checked(key)
+
+    def _remove(self, path: pathlib.Path) -> None:
+        with _unavailable():
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # not empty, or never there: either is fine
+            path.parent.rmdir()
 
     def _walk(self, prefix: str) -> Iterator[StoredObject]:
         start = self.root / (checked(f"{prefix}/x").removesuffix("/x") if prefix else "")

@@ -11,7 +11,7 @@ import uuid
 
 from django.db.models import Q, QuerySet
 
-from gesso.core import ids
+from gesso.core import ids, typed
 from gesso.images.models import Image
 
 LARGEST_PAGE = 200
@@ -39,6 +39,11 @@ class Page:
 
     rows: list[Image]
     next_cursor: str
+
+
+def wanted_words(text: str) -> str:
+    """Return what to look for when somebody typed `text`: no control characters, no spaces around it, not too long."""
+    return typed.plain(text).strip()[:LONGEST_SEARCH]
 
 
 def find(workspace_id: uuid.UUID, image_id: uuid.UUID) -> Image | None:
@@ -80,7 +85,7 @@ def _narrowed(rows: QuerySet[Image], filters: Filters) -> QuerySet[Image]:
         rows = rows.filter(favourite_at__isnull=False)
     if filters.origin:
         rows = rows.filter(origin=filters.origin)
-    if words := filters.q.strip()[:LONGEST_SEARCH]:
+    if words := wanted_words(filters.q):
         rows = rows.filter(Q(label__icontains=words) | Q(output__generation__prompt__icontains=words))
     return rows
 

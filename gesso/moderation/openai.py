@@ -15,6 +15,7 @@ from gesso.core import http
 from gesso.moderation.verdict import Unavailable, Verdict, allowed
 
 SECONDS = 30.0
+UNREADABLE = frozenset({400, 413, 415, 422})  # what was asked about is too large, or nothing that it takes
 
 
 class Moderations:
@@ -62,6 +63,7 @@ class Moderations:
             raise Unavailable(
                 f"moderation answered {answer.status_code}",
                 retry_after=http.retry_seconds(answer.headers.get("retry-after")),
+                final=answer.status_code in UNREADABLE,
             )
         return self._read(answer.content)
 

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+import structlog
 from django.conf import settings
 
 from gesso.core import catalog
@@ -16,6 +17,10 @@ from gesso.moderation import creem, openai
 from gesso.moderation.verdict import Unavailable, Verdict, allowed
 
 __all__ = ["Moderator", "Unavailable", "judge_prompt_locally"]
+
+QUESTION = "Three pears in a bowl"  # what nobody could mind
+
+log = structlog.get_logger()
 
 # Sexual content with minors: both halves must be there, close together.
 _MINORS = (
@@ -94,6 +99,14 @@ class Moderator:
         if verdict.allowed and self._remote:
             verdict = await self._remote.judge(prompt, pictures)
         return verdict
+
+    async def check(self) -> None:
+        """Ask once, and log why no answer came: an operator should hear of it at the start, not from those who wait."""
+        if self._remote:
+            try:
+                await self._remote.judge(QUESTION, [])
+            except Unavailable as unavailable:
+                log.error("no generation can be made: moderation does not answer", reason=str(unavailable))
 
     def judge_at_once(self, prompt: str) -> Verdict | None:
         """Return the verdict about a prompt without references where nobody else has to be asked, else None."""

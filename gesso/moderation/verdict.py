@@ -18,8 +18,12 @@ def allowed(source: str) -> Verdict:
 
 
 class Unavailable(Exception):
-    """Moderation gave no verdict; `retry_after` in seconds when it said so. The message is for staff."""
+    """Moderation gave no verdict; `retry_after` in seconds when it said so. The message is for staff.
 
-    def __init__(self, reason: str, *, retry_after: float | None = None) -> None:
+    `final`: it can't judge just this, and would say so again.
+    """
+
+    def __init__(self, reason: str, *, retry_after: float | None = None, final: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.final = final

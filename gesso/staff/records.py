@@ -9,8 +9,10 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ERROR_FLAG, SEARCH_VAR
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -71,7 +73,12 @@ class Records(_Seen, _Admin):
     list_per_page = 50
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the list, headed by what it lists."""
+        """Show the list, headed by what it lists; without its filters where one is nothing that Postgres can compare.
+
+        The search's own form refuses such a text.
+        """
+        if any("\0" in value for name, values in request.GET.lists() if name != SEARCH_VAR for value in values):
+            return redirect(f"{request.path}?{ERROR_FLAG}=1")  # the admin's answer to a filter that makes no sense
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, title | (extra_context or {}))
 

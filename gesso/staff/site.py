@@ -1,6 +1,7 @@
 """The door of the staff console: Django's admin behind our own sign-in, for staff only.
 
-Invariant: a visitor is sent to sign in, anybody else who is not staff finds nothing here. There is no password form and
+Invariant: a visitor is sent to sign in, anybody else who is not staff finds nothing here, and staff without the second
+factor that they must have are sent to set it up. There is no password form and
 no sign-out of the admin's own: there is one place for each, in the account pages.
 """
 
@@ -11,6 +12,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
+
+from gesso.accounts import second_factor
 
 ELSEWHERE = frozenset({"password_change", "password_change_done", "logout"})
 
@@ -31,7 +34,7 @@ class Staff(admin.AdminSite):
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not self.has_permission(request):
                 return self.login(request)
-            response: HttpResponseBase = inner(request, *args, **kwargs)
+            response: HttpResponseBase = second_factor.detour(request) or inner(request, *args, **kwargs)
             return response
 
         return guarded

@@ -127,7 +127,7 @@ def of(generation: Generation, *, now: datetime.datetime, place: int = 0) -> Car
         model=model_name(generation.model),
         references=tuple(reference(row) for row in sorted(generation.references.all(), key=lambda row: row.position)),
         tiles=() if problem else tuple(_tile(generation, output) for output in outputs),
-        small_tiles=generation.state == Generation.State.QUEUED,
+        small_tiles=generation.state == Generation.State.QUEUED and place > 1,  # who is next is as large as if begun
         receipt=receipt(generation, outputs, delivered),
         problem=problem,
         again=wording.plural(generation.price, "credit"),

@@ -6,6 +6,7 @@ They ask nothing of the database and show no account: a broken page must not bre
 import uuid
 
 import structlog
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -27,36 +28,29 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
 
 
 def stale_form(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 (Django's signature)
-    """403 for a form without a valid token: usually an old page after signing in again."""
+    """403 for a form without a valid token: usually an old page after signing in again, or no cookies."""
     return _page(
         request,
         403,
         "This page is too old",
-        "You signed in or out since it was opened. Load it again and repeat what you did.",
+        "You signed in or out since it was opened, or your browser keeps no cookies for this site. "
+        "Load it again and repeat what you did.",
     )
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 (Django's signature)
-    """400: the request can't be read."""
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400: the request can't be read; 413 when that is because of its size."""
+    if isinstance(exception, RequestDataTooBig):
+        words = "The form is larger than this install takes. Nothing was changed."
+        return _page(request, 413, "That is too much at once", words)
     return _page(
         request, 400, "This request makes no sense here", "The address or the form is damaged. Nothing was changed."
     )
 
 
-def too_large(request: HttpRequest) -> HttpResponse:
-    """413: more bytes than we take."""
-    return _page(
-        request, 413, "That is too much at once", "The upload is larger than this install takes. Nothing was stored."
-    )
-
-
-def too_many(request: HttpRequest, retry_after: int) -> HttpResponse:
-    """429: too many tries; `retry_after` in seconds."""
-    minutes = max(1, round(retry_after / 60))
-    wait = f"Wait {minutes} minute{'' if minutes == 1 else 's'}, then try again."
-    response = _page(request, 429, "Too many tries", wait)
-    response["Retry-After"] = str(retry_after)
-    return response
+def too_many(request: HttpRequest) -> HttpResponse:
+    """429: too many tries at signing in or up; allauth calls this and doesn't say how long to wait."""
+    return _page(request, 429, "Too many tries", "Wait a few minutes, then try again.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -15,7 +15,7 @@ from gesso.web import cards, wording
 REASONS = {
     "moderation": "It was refused by the content rules of the image service.",
     "user_input": "The image service could not use the request.",
-    "operator": "The image service did not accept this install's account.",
+    "operator": failures.sentence("provider_unavailable"),  # the key or its quota: a matter of staff, who see the kind
     "rate_limited": "The image service was busy.",
     "unavailable": "The image service was not available.",
     "unknown": "The image service did not answer.",
@@ -43,7 +43,7 @@ def read(generation: Generation, kind: str, data: Data) -> Reading:
 
 
 def reason(failure_kind: str) -> str:
-    """Return why a try brought nothing, in plain words."""
+    """Return why a try failed, in plain words."""
     return REASONS.get(failure_kind, REASONS["unknown"])
 
 
@@ -70,7 +70,7 @@ def _attempt_failed(_: Generation, data: Data) -> Reading:
     again = data.get("again_in")
     if again is not None:
         words += f" Trying again {f'after {wording.duration(again)}' if again >= 1 else 'at once'}."
-    return Reading(f"{_image(data)}: a try brought nothing", words, "warn")
+    return Reading(f"{_image(data)}: a try failed", words, "warn")
 
 
 def _output_failed(_: Generation, data: Data) -> Reading:

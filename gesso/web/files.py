@@ -3,7 +3,7 @@
 import uuid
 
 from django.http import Http404, HttpResponse, HttpResponseBase
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from gesso.generations import queries
 from gesso.images import decoding, delivery, renditions, storage
@@ -11,7 +11,7 @@ from gesso.library import search
 from gesso.web import access
 
 
-@require_GET
+@require_safe
 @access.signed_in
 def serve(request: access.Request, image_id: uuid.UUID) -> HttpResponseBase:
     """Send `?variant=` of an image (the original by default); `download` gives it a name to be saved under."""
@@ -29,15 +29,10 @@ def serve(request: access.Request, image_id: uuid.UUID) -> HttpResponseBase:
     except storage.Missing:
         raise Http404 from None
     except (storage.Unavailable, decoding.Unavailable):
-        return HttpResponse(
-            "The image can't be reached just now.\n",
-            status=503,
-            content_type="text/plain",
-            headers={"Retry-After": "5"},
-        )
+        return _away()
 
 
-@require_GET
+@require_safe
 @access.signed_in
 def preview(request: access.Request, generation_id: uuid.UUID, index: int) -> HttpResponse:
     """Send the newest partial picture of an output that is being made; nothing (204) when it is done or not begun."""
@@ -49,6 +44,17 @@ def preview(request: access.Request, generation_id: uuid.UUID, index: int) -> Ht
         data = storage.current().get(key) if key else b""
     except storage.Missing:
         data = b""
+    except storage.Unavailable:
+        return _away()
     if not data:
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})  # the picture itself has just come
     return HttpResponse(data, content_type="image/webp", headers={"Cache-Control": "no-store"})
+
+
+def _away() -> HttpResponse:
+    return HttpResponse(
+        "The image can't be reached just now.\n",
+        status=503,
+        content_type="text/plain",
+        headers={"Retry-After": "5"},
+    )

@@ -5,7 +5,6 @@ wildcard. A view that needs a stricter policy (a stored picture) sets its own, w
 """
 
 import functools
-import urllib.parse
 from collections.abc import Callable
 
 from django.conf import settings
@@ -13,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from gesso.billing import registry
+from gesso.images import storage
 
 SENSORS = (
     "accelerometer",
@@ -26,6 +26,7 @@ SENSORS = (
     "usb",
 )
 SIGN_IN_HOSTS = {"google": "https://accounts.google.com", "github": "https://github.com"}
+SIGN_OUT = "/accounts/logout/"
 PERMISSIONS = ", ".join(f"{name}=()" for name in SENSORS)
 
 
@@ -39,6 +40,11 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Referrer-Policy", "same-origin")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        if "Cookie" in response.get("Vary", ""):
+            # A page about somebody: the browser may go back to it, and asks again when it is opened anew.
+            response.headers.setdefault("Cache-Control", "private, no-cache")
+        if request.path == SIGN_OUT and request.method == "POST":
+            response["Clear-Site-Data"] = '"cache"'  # pages and pictures that the next person at this screen could see
         if "public" in response.get("Cache-Control", ""):
             # The check of forms looks into the session of every request; a public page says the same to everybody.
             varies = [name for name in response.get("Vary", "").split(", ") if name not in {"", "Cookie"}]
@@ -60,7 +66,7 @@ def policy() -> str:
         "default-src": ["'none'"],
         "script-src": ["'self'"],
         "style-src": ["'self'"],
-        "img-src": ["'self'", "blob:", *_bucket_origins(ours.storage_url)],
+        "img-src": ["'self'", "blob:", *filter(None, [storage.current().origin])],
         "connect-src": ["'self'"],
         "font-src": ["'self'"],
         "manifest-src": ["'self'"],
@@ -70,14 +76,3 @@ def policy() -> str:
         "object-src": ["'none'"],
     }
     return "; ".join(f"{name} {' '.join(values)}" for name, values in directives.items())
-
-
-def _bucket_origins(storage_url: str) -> list[str]:
-    """Return the origins that a bucket's presigned addresses lead to: in the path's style and in the host's."""
-    url = urllib.parse.urlsplit(storage_url)
-    if url.scheme != "s3":
-        return []
-    options = urllib.parse.parse_qs(url.query)
-    region = options.get("region", ["us-east-1"])[0]
-    endpoint = urllib.parse.urlsplit(options.get("endpoint", [f"https://s3.{region}.amazonaws.com"])[0])
-    return [f"{endpoint.scheme}://{endpoint.netloc}", f"{endpoint.scheme}://{url.netloc}.{endpoint.netloc}"]

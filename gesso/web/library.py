@@ -53,7 +53,7 @@ def page(request: access.Request) -> HttpResponse:
     asked = request.GET
     origin = asked.get("origin", "")
     wanted = search.Filters(
-        q=asked.get("q", "").strip()[: search.LONGEST_SEARCH],
+        q=search.wanted_words(asked.get("q", "")),
         favourite="favourite" in asked,
         origin=origin if origin in Image.Origin.values else "",
     )

@@ -16,8 +16,8 @@ SOURCES = pathlib.Path(__file__).parent / "static" / "gesso" / "js"
 ALIVE = ("clocks", "page")  # on every signed-in page
 BUNDLES = {
     "studio": (
-        "feed", "retries", "previews", "composer", "price", "submit", "references", "reorder", "uploads", "drafts",
-        "marks", "downloads", "renewal", "stream", *ALIVE,
+        "feed", "retries", "previews", "composer", "price", "submit", "sheet", "references", "focus", "reorder",
+        "uploads", "drafts", "marks", "downloads", "renewal", "stream", *ALIVE,
     ),
     "feed": ("feed", "retries", "previews", "marks", "downloads", "renewal", "stream", *ALIVE),  # no usable model
     "live": ("renewal", "stream", *ALIVE),

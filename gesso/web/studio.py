@@ -125,7 +125,7 @@ def _ask(request: access.Request, refused: submission.NeedsApproval) -> Refusal:
 
 REFUSALS = (
     spec.BadSpec, submission.Blocked, submission.Suspended, submission.Overloaded, submission.IdTaken,
-    ledger.InsufficientCredits, ledger.InDebt, member_caps.OverAllowance, approvals.TooMany,
+    lifecycle.NothingMissing, ledger.InsufficientCredits, ledger.InDebt, member_caps.OverAllowance, approvals.TooMany,
 )  # fmt: skip
 
 
@@ -143,6 +143,8 @@ def refusal_of(refused: Exception) -> Refusal:  # noqa: PLR0911 (a table: one li
             return Refusal(402, f"{refused.debt:,} {words}")
         case submission.IdTaken():
             return Refusal(409, "This was already sent. Generate sends it again as a new one.")
+        case lifecycle.NothingMissing():
+            return Refusal(409, str(refused))
         case submission.Overloaded():
             return Refusal(503, str(refused), retry_after=refused.retry_after)
     return Refusal(403, str(refused))

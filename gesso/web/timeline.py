@@ -18,6 +18,8 @@ from gesso.generations import queries
 from gesso.generations.models import Attempt, Generation, GenerationEvent, Output
 from gesso.web import access, cards, event_words, wording
 
+SETTLED = frozenset({"done", "missing", "withheld"})  # the tiles that say what became of an image
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -61,12 +63,13 @@ def page(request: access.Request, generation_id: uuid.UUID) -> HttpResponse:
     card = cards.of(generation, now=timezone.now(), place=place)
     context = {
         "card": card,
+        "title": wording.first_words(generation.prompt),
         "heading": _heading(generation, card),
         "finished": _finished(generation),
         "lines": [_line(generation, event) for event in queries.events(generation)],
         "tries": [_try(attempt) for attempt in queries.attempts(generation)],
         "receipt": _receipt(generation),
-        "pictures": [tile for tile in card.tiles if tile.state == "done"],
+        "tiles": [tile for tile in card.tiles if tile.state in SETTLED],
         "prompt": generation.prompt,
         "background": generation.background,
         "format": generation.format.upper(),

@@ -106,6 +106,17 @@ def test_the_owner_link_works_once_and_a_new_start_ends_the_older():
     assert sign_in_links.owner_link() is None
 
 
+def test_an_install_is_claimed_once_whatever_the_address():
+    link = sign_in_links.owner_link()
+    world.person(email="ada@example.com")
+    with pytest.raises(sign_in_links.EmailTaken):
+        sign_in_links.claim_install(secret_of(link), "ada@example.com", "a long enough password")
+    User.objects.create_user("eve@example.com", is_owner=True)
+    for email in ("ada@example.com", "bob@example.com"):
+        with pytest.raises(sign_in_links.LinkUsedUp):
+            sign_in_links.claim_install(secret_of(link), email, "a long enough password")
+
+
 def test_a_sign_in_link_is_used_once_and_ends_after_a_week():
     user = User.objects.create_user("ada@example.com")
     link = secret_of(sign_in_links.create(user))

@@ -98,6 +98,7 @@ LISTS = [
     ("/api/generations", {"collection": "1"}, "unknown_field"),
     *[("/api/generations", {"cursor": text}, "bad_cursor") for text in ("x", "e30", "\0", "é", "WzEsMl0", "x" * 201)],
     *[("/api/images", {"cursor": text}, "bad_cursor") for text in ("x", "1-2", "9" * 16 + "-" + "0" * 36)],
+    ("/api/images", {"q": "a\0b"}, "bad_q"),
     ("/api/images", {"origin": "elsewhere"}, "bad_origin"),
     ("/api/images", {"state": "x"}, "unknown_field"),
     ("/api/credits/entries", {"cursor": "-1"}, "bad_cursor"),

@@ -3,10 +3,11 @@
 import uuid
 
 import pytest
+from django.db.models.functions import Now
 
 from gesso.accounts import api_keys
 from gesso.accounts.models import Membership
-from gesso.generations.models import Generation
+from gesso.generations.models import Generation, Output
 from gesso.providers import protocol
 from tests import world
 from tests.api.callers import moved, whole
@@ -90,6 +91,29 @@ def test_retry_makes_a_new_one_once_for_each_key(caller, who):
     assert first.json()["parent_id"] == made["id"]
     assert first.json()["prompt"] == ASKED["prompt"]
     assert world.available(who) == 96
+
+
+def test_a_retrys_key_stands_for_one_request_only(caller, who):
+    made = caller.post("/api/generations", ASKED, **{"Idempotency-Key": "made"}).json()
+    caller.post(f"/api/generations/{made['id']}/cancel")
+    again, key = f"/api/generations/{made['id']}/retry", {"Idempotency-Key": "again"}
+    assert caller.post(again, **key).status_code == 202
+    for body, taken in (({"only_missing": True}, key), ({}, {"Idempotency-Key": "made"})):
+        refused = caller.post(again, body, **taken)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "idempotency_conflict")
+    assert world.available(who) == 98
+
+
+def test_a_retry_of_what_is_still_being_made_asks_for_nothing_that_is_to_come(caller):
+    made = caller.post("/api/generations", ASKED).json()
+
+    def again():
+        return caller.post(f"/api/generations/{made['id']}/retry", {"only_missing": True})
+
+    assert (again().status_code, again().json()["error"]["code"]) == (409, "nothing_missing")
+    first = Output.objects.filter(generation=made["id"], index=0)
+    first.update(state="failed", failure_code="bad_picture", ended_at=Now())
+    assert again().json()["count"] == 1
 
 
 def test_the_list_goes_back_in_pages_and_narrows(caller):

@@ -58,6 +58,7 @@ def test_content_comes_in_every_variant_and_in_parts(caller):
     assert (part.status_code, part.content) == (206, b"\x89PNG\r\n\x1a\n")
     beyond = caller.get(said["content"], Range="bytes=99999999-")
     assert (beyond.status_code, beyond.json()["error"]["code"]) == (416, "bad_range")
+    assert beyond["Content-Range"] == f"bytes */{said['bytes']}"
     known = caller.get(said["content"])
     assert whole(known) == whole(caller.get(said["content"]))
     assert caller.get(said["content"], **{"If-None-Match": known["ETag"]}).status_code == 304

@@ -127,6 +127,22 @@ def test_the_official_client_understands_refusals(customer, client):
     assert customer.available == before
 
 
+def test_a_large_request_takes_an_active_key(instance, customer):
+    def answer(key):
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        return httpx2.post(
+            f"{instance.url}/v1/images/generations",
+            content=b"x" * 100_000,
+            headers=headers,
+            trust_env=False,
+            timeout=30,
+        )
+
+    assert answer(customer.key).status_code == 400  # it was read, and is no JSON
+    refused = answer(customer.key[:-1])
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+
+
 def test_one_idempotency_key_is_one_generation(customer, client):
     before = customer.available
     answers = [

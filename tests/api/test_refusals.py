@@ -109,7 +109,7 @@ def test_a_viewers_key_makes_and_changes_nothing(caller, who):
 
 @pytest.mark.parametrize("path", ["/api", "/v1"])
 def test_addresses_and_methods_that_are_none(caller, path):
-    for missing in (f"{path}/nothing", f"{path}/", f"{path}/images/x/y/z"):
+    for missing in (f"{path}/nothing", f"{path}/", f"{path}/images/x/y/z", f"{path}/x%0a", f"{path}/%0a/x"):
         answer = caller.get(missing)
         assert (answer.status_code, code(answer)) == (404, "not_found")
     known = {"/api": NATIVE, "/v1": COMPAT}[path]

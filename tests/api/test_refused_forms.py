@@ -80,6 +80,12 @@ def test_uploads_that_leave_nothing_behind(caller, who, fields, wanted):
         (b"{}", "application/json", 415, "unsupported_media_type"),
         (b"x", "multipart/form-data", 400, "bad_multipart"),
         (b"x", "multipart/form-data; boundary=" + "b" * 300, 400, "bad_multipart"),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n\xff\xfe\xfd\r\n--b--\r\n',
+            "multipart/form-data; boundary=b",
+            400,
+            "bad_multipart",
+        ),
     ],
 )
 def test_forms_that_cannot_be_read(caller, who, path, body, media_type, status, wanted):

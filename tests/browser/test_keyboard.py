@@ -110,3 +110,60 @@ def test_the_library_by_keys(desk):
     who.page.wait_for_url("**/library")
     who.page.keyboard.press("/")
     expect(who.page.locator("[type=search]")).to_be_focused()
+
+
+def test_escape_leads_back_to_where_the_viewer_was_opened(desk):
+    who = desk(credits=50)
+    card = who.generate("A lamp to return to", count=2)
+    who.delivered(card, 2)
+    card.locator("li.tile > a").first.click()
+    who.page.wait_for_url("**/images/*")
+    expect(who.page.get_by_role("link", name="Back to the studio")).to_be_visible()
+    who.page.keyboard.press("Escape")
+    who.page.wait_for_url("**/studio")
+    who.go("/library?q=lamp")
+    who.page.evaluate("history.replaceState('as it was left', '')")
+    who.page.keyboard.press("j")
+    who.page.keyboard.press("Enter")
+    who.page.wait_for_url("**/images/*")
+    first = who.page.url
+    who.page.keyboard.press("j")  # the older one
+    who.page.wait_for_url(lambda url: "/images/" in url and url != first)
+    expect(who.page.get_by_role("link", name="Back to the library")).to_have_attribute(
+        "href", f"{who.site.url}/library?q=lamp"
+    )
+    who.page.keyboard.press("Escape")
+    who.page.wait_for_url("**/library?q=lamp")
+    assert who.page.evaluate("history.state") == "as it was left"
+    link = who.go("/library").locator("#wall li.tile > a").first.get_attribute("href")
+    who.go("/settings")
+    who.go(link)
+    who.page.get_by_role("link", name="Back to the library").click()
+    who.page.wait_for_url("**/library")
+
+
+def test_focus_stays_near_when_its_place_goes(desk):
+    who = desk(credits=50)
+    card = who.generate("A slow lamp [fake: latency=30]")
+    cancel = card.get_by_role("button", name="Cancel")
+    cancel.focus()
+    who.page.keyboard.press("Enter")
+    who.ended(card)
+    expect(card).to_be_focused()
+    choose = who.page.locator(".composer .drop:not(.over) button")
+    choose.focus()
+    who.page.keyboard.press("Enter")
+    who.page.get_by_role("button", name="Choose from library").focus()
+    who.page.keyboard.press("Enter")
+    expect(who.page.get_by_role("dialog", name="Choose from library")).to_be_visible()
+    who.page.keyboard.press("Escape")
+    expect(choose).to_be_focused()
+
+
+def test_a_refused_form_begins_at_what_is_wrong(desk):
+    who = desk(come_in=False)
+    page = who.go("/accounts/login/")
+    page.get_by_label("Email").fill("nobody@example.com")
+    page.get_by_label("Password").fill("not the password")
+    page.keyboard.press("Enter")
+    expect(page.locator("main [role=alert]")).to_be_focused()

@@ -34,14 +34,27 @@ def test_another_tab_shows_it_without_a_reload(desk):
 
 def test_credits_that_come_between_the_page_and_its_stream_are_shown(desk, site):
     who = desk()
+    granted = []
 
     def grant_first(route):
-        assert site.run("grant", who.email, "30", "--reason", "a browser test").returncode == 0
+        if not granted:
+            granted.append(site.run("grant", who.email, "30", "--reason", "a browser test").returncode)
         route.continue_()
 
-    who.page.route("**/events*", grant_first, times=1)
+    who.page.route("**/events*", grant_first)  # for good: to take it away holds up what is asked in that moment
     who.go("/credits")
     who.has_credits(30 + DAILY)
+    assert granted == [0]
+
+
+def test_a_question_that_is_never_answered_is_asked_again(desk, site):
+    who = desk()
+    who.go("/credits")
+    unanswered = []
+    who.page.route("**/credits/balance*", lambda route: route.continue_() if unanswered else unanswered.append(route))
+    assert site.run("grant", who.email, "30", "--reason", "a browser test").returncode == 0
+    who.has_credits(30 + DAILY)
+    assert len(unanswered) == 1
 
 
 def test_a_double_click_makes_one(desk, fake):

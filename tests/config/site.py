@@ -8,19 +8,25 @@ import threading
 import time
 import uuid
 
+import django
 from django.conf import settings
 from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
+from django.utils.module_loading import import_string
 
 from gesso.core.later import Later
 from gesso.generations import broadcast
 
 WORKSPACE = uuid.UUID(int=1)
-SEEN = {"canceled_waits": 0, "closed_files": 0}
+SEEN = {"canceled_waits": 0, "closed_files": 0, "credentials_looked_at": 0}
 
 
 def echo(request):
     return JsonResponse({"length": len(request.read()), "thread": threading.current_thread().name})
+
+
+def headers(request):
+    return JsonResponse(sorted(name.decode() for name, _ in request.scope["headers"]), safe=False)
 
 
 def state(request):
@@ -91,8 +97,20 @@ def crash(request):
     raise RuntimeError("a view failed")
 
 
+def good(request):
+    """In the place of `credentials.good`: this site's database has no tables."""
+    from django.db import OperationalError
+
+    SEEN["credentials_looked_at"] += 1
+    if request.headers.get("Authorization") == "Bearer unknowable":
+        raise OperationalError("no database")
+    shown = request.headers.get("Authorization"), request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return "Bearer good" in shown or "good" in shown
+
+
 urlpatterns = [
     path("echo", echo),
+    path("headers", headers),
     path("state", state),
     path("stream", stream),
     path("later", later),
@@ -113,8 +131,15 @@ def main():
     # Tests cut this connection, and several sites share a database.
     words = broadcast.connection_words
     broadcast.connection_words = lambda: words() | {"application_name": f"site {os.getpid()} notices"}
-    from gesso.config import web
+    from gesso.config import bodies, web
+    from gesso.config import settings as gesso_settings
 
+    gesso_settings.keep_connections()
+    django.setup()
+    from gesso.config import credentials
+
+    credentials.good = import_string("tests.config.site.good")  # of the module that serves: this one is `__main__`
+    bodies.IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", bodies.IDLE_SECONDS))
     web.run(socket.socket(fileno=int(sys.argv[1])))
 
 

@@ -46,22 +46,23 @@ class Served:
     def talk(self, *said: bytes) -> bytes:
         """Say something over a raw socket and return all of the answer."""
         with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
-            for part in said:
-                connection.sendall(part)
             answer = b""
-            with contextlib.suppress(ConnectionResetError):  # who is refused may be cut off in mid-sentence
+            with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # who is refused may be cut off...
+                for part in said:
+                    connection.sendall(part)
+            with contextlib.suppress(ConnectionResetError):  # ...in mid-sentence
                 while part := connection.recv(65536):
                     answer += part
             return answer
 
 
 @contextlib.contextmanager
-def serving(data_dir):
+def serving(data_dir, **variables):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         descriptor = listener.fileno()
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.config.site", str(descriptor)],
-            env={**os.environ, "GESSO_DATA_DIR": str(data_dir)}, pass_fds=[descriptor],
+            env={**os.environ, "GESSO_DATA_DIR": str(data_dir), **variables}, pass_fds=[descriptor],
         )  # fmt: skip
         served = Served(process, listener.getsockname()[1])
     try:
@@ -177,6 +178,11 @@ def test_a_wait_whose_last_step_fails_is_a_500(served):
     assert served.get("/later?seconds=0&fail=1").status_code == 500
 
 
+def test_a_wait_that_fails_is_answered_by_its_last_step(served):
+    answer = served.get("/later?seconds=unknown")
+    assert (answer.status_code, answer.text) == (201, "done")
+
+
 def test_more_waits_than_threads_leave_room_for_pages(served):
     waiting = [threading.Thread(target=served.get, args=("/later?seconds=5",)) for _ in range(12)]
     for thread in waiting:
@@ -212,24 +218,101 @@ def test_a_long_anonymous_body_is_refused_before_it_is_read(served):
     assert b'"code":"request_too_large"' in answer
 
 
+def test_a_body_that_is_refused_is_neither_kept_nor_guessed_at(served):
+    head = f"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: {bodies.ANONYMOUS_BYTES + 1}\r\n\r\n"
+    lines = served.talk(head.encode()).lower().split(b"\r\n\r\n")[0].split(b"\r\n")
+    assert b"cache-control: no-store" in lines
+    assert b"x-content-type-options: nosniff" in lines
+    assert b"content-security-policy: default-src 'none'" in lines
+
+
 def test_an_anonymous_body_of_unknown_length_is_cut_off(served):
     head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
     assert served.talk(head, chunk, chunk, chunk, b"0\r\n\r\n").startswith(b"HTTP/1.1 413 ")
 
 
-@pytest.mark.parametrize("credential", [{"Authorization": "Bearer x"}, {"Cookie": "gesso-8000=x"}])
-def test_whoever_shows_a_credential_may_send_what_the_catalogue_allows(served, credential):
+def test_an_upload_that_stalls_is_told_so_and_its_connection_closed(tmp_path):
+    with serving(tmp_path, IDLE_SECONDS="0.5") as impatient:
+        head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+        answer = impatient.talk(head, b"x" * 999)  # `talk` returns when the connection is closed
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"request_stalled"' in answer
+    assert b"Please send it again." in answer
+
+
+@pytest.mark.parametrize("credential", [{"Authorization": "Bearer good"}, {"Cookie": "gesso-8000=good"}])
+def test_whoever_has_a_good_credential_may_send_what_the_catalogue_allows(served, credential):
     assert served.post("/echo", content=b"x" * 2_000_000, headers=credential).json()["length"] == 2_000_000
     head = "".join(f"{name}: {value}\r\n" for name, value in credential.items())
     answer = served.talk(f"POST /echo HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: 61000001\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize("credential", ["Authorization: Bearer x", "Authorization: x", "Cookie: gesso-8000=x"])
+def test_who_makes_a_credential_up_may_send_what_a_stranger_may(served, credential):
+    head = f"POST /echo HTTP/1.1\r\nHost: localhost\r\n{credential}\r\n"
+    announced = served.talk(f"{head}Content-Length: {bodies.ANONYMOUS_BYTES + 1}\r\n\r\n".encode())
+    assert announced.startswith(b"HTTP/1.1 401 ")
+    assert f"{bodies.ANONYMOUS_BYTES:,} bytes".encode() in announced
+    chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+    answer = served.talk(f"{head}Transfer-Encoding: chunked\r\n\r\n".encode(), chunk, chunk, chunk, b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "base64", "idna", "utf-16", "undefined", "latin-1"])
+def test_text_in_another_encoding_is_refused_before_anybody_decodes_it(served, charset):
+    def post(words):
+        return served.post("/echo", content=b"x", headers={"Content-Type": f"multipart/form-data; boundary=b; {words}"})
+
+    refused = post(f'charset="{charset.upper()}"')
+    assert (refused.status_code, refused.json()["error"]["code"]) == (415, "unsupported_media_type")
+    assert post("charset=UTF-8").status_code == 200
+
+
+def test_a_credential_is_looked_at_for_large_bodies_alone(served):
+    before = served.state()["credentials_looked_at"]
+    signed = {"Authorization": "Bearer good"}
+    assert served.post("/echo", content=b"x" * bodies.ANONYMOUS_BYTES, headers=signed).status_code == 200
+    assert served.post("/echo", content=b"x" * (bodies.ANONYMOUS_BYTES + 1)).status_code == 413
+    assert served.state()["credentials_looked_at"] == before
+    assert served.post("/echo", content=(b"x" * 50_000 for _ in range(9)), headers=signed).json()["length"] == 450_000
+    assert served.state()["credentials_looked_at"] == before + 1
+
+
+def test_a_credential_that_can_not_be_looked_at_is_a_503(served):
+    head = (
+        b"POST /echo HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer unknowable\r\nContent-Length: 100000\r\n\r\n"
+    )
+    answer = served.talk(head)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"code":"database_unavailable"' in answer
+
+
 def test_endless_headers_are_refused(served):
     answer = served.talk(b"GET /echo HTTP/1.1\r\nHost: localhost\r\n", b"X-Long: " + b"x" * 100_000, b"\r\n\r\n")
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
     assert served.get("/echo").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [b"X: " + b"x" * 100 + b"\r\n", b"X: " + b"x" * 70_000 + b"\r\n", b"x" * 100],
+    ids=["many lines", "long lines", "one line without end"],
+)
+def test_endless_trailers_are_refused(served, trailers):
+    head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+    answer = served.talk(head, trailers * (1_000_000 // len(trailers)))
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 400 ")
+    assert served.get("/echo").status_code == 200
+
+
+def test_trailers_are_dropped(served):
+    head = b"POST /headers HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = served.talk(head, b"1\r\nx\r\n0\r\n", b"X-Late: 1\r\n", b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"host" in answer
+    assert b"x-late" not in answer
 
 
 @pytest.mark.parametrize("size", [60_000, 70_000])
@@ -242,7 +325,7 @@ def test_many_requests_and_large_bodies_on_one_connection_are_not_counted_as_hea
     with httpx2.Client(base_url=served.url, trust_env=False, headers={"x-large": "a" * 20_000}) as client:
         for _ in range(8):
             assert client.get("/echo").status_code == 200
-            signed = {"authorization": "Bearer x"}
+            signed = {"authorization": "Bearer good"}
             assert client.post("/echo", content=b"b" * 900_000, headers=signed).status_code in {200, 405}
 
 

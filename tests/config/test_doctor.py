@@ -4,7 +4,10 @@ import concurrent.futures
 import datetime
 import json
 import os
+import re
+import sys
 import time
+import types
 import uuid
 
 import httpx2
@@ -183,6 +186,19 @@ def test_an_empty_install_is_sound_and_says_that_nobody_works(store, capsys):
         "All 13 hold.",
         "No worker is running now: what waits, waits for one.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [
+        ("linux", r"Pictures are decoded apart: 1 GiB of memory, 10 s of CPU, 15 s in all, .+, with(out)? network.*\."),
+        ("darwin", r"Pictures are decoded apart: .* memory and network are not limited on this system\."),
+    ],
+)
+def test_it_says_what_a_decoder_gives_up_and_blames_nobody_for_it(store, capsys, monkeypatch, system, words):
+    monkeypatch.setattr("gesso.images.decoding.sys", types.SimpleNamespace(platform=system, executable=sys.executable))
+    assert doctor.run(json=False) == 0
+    assert re.search(words, " ".join(capsys.readouterr().out.split()))
 
 
 def test_each_violation_has_a_line_of_its_own(made, capsys):

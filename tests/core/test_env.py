@@ -1,6 +1,7 @@
 """The environment: defaults, every rule, and one sentence for each mistake."""
 
 import pathlib
+import re
 
 import pytest
 
@@ -36,6 +37,11 @@ def test_a_base_url_loses_its_last_slash():
     assert env.read({"GESSO_BASE_URL": "https://studio.example.com/"}).base_url == "https://studio.example.com"
 
 
+def test_the_readme_lists_every_variable_of_ours_and_no_other():
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    assert set(re.findall(r"GESSO_[A-Z_]+", readme)) == env.KNOWN
+
+
 def test_variables_of_others_are_none_of_our_business():
     env.read({"PATH": "/bin", "GESSOX": "1", "gesso_port": "x"})
 
@@ -51,6 +57,21 @@ def test_variables_of_others_are_none_of_our_business():
         ({"GESSO_WORKER_CONCURRENCY": "2001"}, "GESSO_WORKER_CONCURRENCY"),
         ({"GESSO_BASE_URL": "studio.example.com"}, "GESSO_BASE_URL"),
         ({"GESSO_BASE_URL": "https://example.com/studio"}, "GESSO_BASE_URL"),
+        ({"GESSO_BASE_URL": "http://[::1"}, "GESSO_BASE_URL"),
+        ({"GESSO_BASE_URL": "http://a:99999"}, "GESSO_BASE_URL"),
+        ({"GESSO_BASE_URL": "http://a:0"}, "GESSO_BASE_URL"),
+        ({"GESSO_BASE_URL": "https://"}, "GESSO_BASE_URL"),
+        ({"GESSO_HOST": "127.0.0.1:8000"}, "GESSO_HOST"),
+        ({"GESSO_HOST": "[::1]"}, "GESSO_HOST"),
+        ({"DATABASE_URL": "postgres://[::1", "GESSO_SECRET_KEY": KEY}, "DATABASE_URL"),
+        ({"GESSO_STORAGE_URL": "s3://["}, "GESSO_STORAGE_URL"),
+        ({"OPENAI_BASE_URL": "https://"}, "OPENAI_BASE_URL"),
+        ({"OPENAI_BASE_URL": "https:///v1"}, "OPENAI_BASE_URL"),
+        ({"STRIPE_SECRET_KEY": "k", "STRIPE_WEBHOOK_SECRET": KEY, "STRIPE_API_BASE": "http://"}, "STRIPE_API_BASE"),
+        ({"GESSO_TRUSTED_PROXIES": "not an address"}, "GESSO_TRUSTED_PROXIES"),
+        ({"GESSO_TRUSTED_PROXIES": "10.0.0.1, proxy"}, "GESSO_TRUSTED_PROXIES"),
+        ({"GESSO_TRUSTED_PROXIES": "10.0.0.1/8"}, "GESSO_TRUSTED_PROXIES"),
+        ({"GESSO_TRUSTED_PROXIES": "*"}, "GESSO_TRUSTED_PROXIES"),
         ({"DATABASE_URL": "mysql://x", "GESSO_SECRET_KEY": KEY}, "DATABASE_URL"),
         ({"DATABASE_URL": URL}, "GESSO_SECRET_KEY"),
         ({"GESSO_SECRET_KEY": "short"}, "GESSO_SECRET_KEY"),
@@ -60,6 +81,8 @@ def test_variables_of_others_are_none_of_our_business():
         ({"GESSO_REGISTRATION": "maybe"}, "GESSO_REGISTRATION"),
         ({"GESSO_TIMEZONE": "Mars/Olympus"}, "GESSO_TIMEZONE"),
         ({"EMAIL_URL": "mail.example.com"}, "EMAIL_URL"),
+        ({"EMAIL_URL": "smtp://"}, "EMAIL_URL"),
+        ({"EMAIL_URL": "smtp://h:abc"}, "EMAIL_URL"),
         ({"GOOGLE_CLIENT_ID": "x"}, "GOOGLE_CLIENT_SECRET"),
         ({"GITHUB_CLIENT_SECRET": "x"}, "GITHUB_CLIENT_ID"),
     ],
@@ -76,10 +99,23 @@ def test_a_secret_is_never_repeated():
     with pytest.raises(env.BadEnvironment) as mistake:
         env.read({"DATABASE_URL": "mysql://ada:hunter2@db"})
     assert "hunter2" not in str(mistake.value)
+    with pytest.raises(env.BadEnvironment) as mistake:
+        env.read({"EMAIL_URL": "smtp://ada:hunter2@mail:abc"})
+    assert "hunter2" not in str(mistake.value)
     shown = repr(
         env.read({"DATABASE_URL": "postgres://ada:hunter2@db/x", "GESSO_SECRET_KEY": KEY, "OPENAI_API_KEY": "sk-1"})
     )
     assert not any(secret in shown for secret in ("hunter2", KEY, "sk-1"))
+
+
+def test_proxies_are_addresses_and_networks():
+    found = env.read({"GESSO_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,::1, fd00::/8,"})
+    assert found.trusted_proxies == ("10.0.0.0/8", "192.0.2.1", "::1", "fd00::/8")
+
+
+def test_a_database_may_have_several_hosts_or_none():
+    for url in ("postgresql://one:5432,two:5433/gesso", "postgresql:///gesso"):
+        assert env.read({"DATABASE_URL": url, "GESSO_SECRET_KEY": KEY}).database_url == url
 
 
 def test_a_key_may_come_from_a_file(tmp_path):

@@ -9,7 +9,7 @@ from django.db.models import F
 
 from gesso.generations import attempts, leasing, lifecycle, pursuit, recovery, runner
 from gesso.generations.models import Attempt, Generation, Output
-from gesso.images import decoding, proof, storage
+from gesso.images import decoding, orphans, proof, storage
 from gesso.images.models import Image
 from gesso.moderation.verdict import Verdict
 from gesso.providers import protocol
@@ -33,7 +33,7 @@ def kept(generation: Generation) -> list[str]:
 def test_a_cancel_that_beats_the_answer_leaves_nothing_stored(monkeypatch):
     who = world.person(credits=10)
     generation = world.submit(who)
-    monkeypatch.setattr(proof, "LEFTOVER_AGE", datetime.timedelta(0))
+    monkeypatch.setattr(orphans, "LEFTOVER_AGE", datetime.timedelta(0))
 
     class Canceling(world.Moderator):
         async def judge_output(self, data, media_type):

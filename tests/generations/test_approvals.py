@@ -73,7 +73,7 @@ def test_who_decides(us, role, deed):
     actor = us.membership(role)
     deeds = {
         "approve": lambda: approvals.approve(actor, row.id, seen=16),
-        "decline": lambda: approvals.decline(actor, row.id, " Too  dear "),
+        "decline": lambda: approvals.decline(actor, row.id, " Too\0  dear\x1b "),
         "withdraw": lambda: approvals.withdraw(actor, row.id),
     }
     may = role == "member" if deed == "withdraw" else role in {"owner", "admin"}

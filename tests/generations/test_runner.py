@@ -143,6 +143,15 @@ def test_moderation_that_does_not_answer_fails_closed() -> None:
     assert (ended.failure_code, provider.journal, money(who)) == ("moderation_unavailable", [], (10, 0))
 
 
+def test_what_moderation_can_never_judge_ends_at_once() -> None:
+    who = world.person(credits=10)
+    generation = world.submit(who)
+    provider = world.ScriptedProvider()
+    lost = world.Moderator(request=policy.Unavailable("moderation answered 400", final=True))
+    ended = world.drive(generation, provider, lost)
+    assert (ended.failure_code, provider.journal, money(who)) == ("moderation_unreadable", [], (10, 0))
+
+
 def test_a_flagged_output_is_withheld_and_not_charged() -> None:
     who = world.person(credits=10)
     generation = world.submit(who)
@@ -372,11 +381,14 @@ def test_previews_are_announced_while_it_runs_and_deleted_at_the_end() -> None:
         assert request.previews == 2
         await preview(world.picture(900, 900))
         seen.extend(stored.key for stored in await asyncio.to_thread(_previews, generation.id))
+        if len(seen) == 1:
+            raise protocol.ProviderFailure("unknown", "gone", raw="")
         return world.picture(request.width, request.height)
 
-    ended = world.drive(generation, world.ScriptedProvider(with_previews))
+    ended = world.drive(generation, world.ScriptedProvider(with_previews, with_previews))
     assert ended.state == "succeeded"
-    assert seen == [f"previews/{generation.id}/0-1.webp"]
+    first, next_try = (f"previews/{generation.id}/0-{number}.webp" for number in (1, 3))
+    assert (seen[:1], sorted(seen[1:])) == ([first], [first, next_try])
     assert list(storage.current().keys(f"previews/{generation.id}")) == []
 
 

@@ -56,3 +56,9 @@ def scans(count: int) -> bytes:
     data = encoded(quarters(256, 256), "JPEG", progressive=True, quality=90)
     last = data.rindex(b"\xff\xda")
     return data[:-2] + data[last:-2] * count + b"\xff\xd9"
+
+
+def segments(part: bytes, count: int) -> bytes:
+    """Return a JPEG that begins with `part`, a segment or a marker, so many times."""
+    data = encoded(quarters(), "JPEG")
+    return data[:2] + part * count + data[2:]

@@ -173,7 +173,15 @@ def test_nobody_there_is_unavailable(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://", "s3:///prefix", "s3://b?endpont=x", "s3://b?endpoint=ftp://x", "s3://b?endpoint=x"]
+    "url",
+    [
+        "s3://",
+        "s3:///prefix",
+        "s3://b?endpont=x",
+        "s3://b?endpoint=ftp://x",
+        "s3://b?endpoint=x",
+        "s3://b?endpoint=https://k:s@x",
+    ],
 )
 def test_a_bad_address_is_one_sentence(url):
     with pytest.raises(env.BadEnvironment, match="GESSO_STORAGE_URL"):

@@ -47,8 +47,14 @@ def close(pixel: object, colour: tuple[int, ...], most: int = 12) -> bool:
         (b"\xff\xd8\xff\xe0" + bytes(20_000_001), "image_too_large", "20 MB"),
         (pictures.scans(150), "image_too_complex", "100 scans"),
         (pictures.plain_png(20, 20, before=pictures.chunk(b"tEXt", b"a\0b") * 10_001), "image_too_complex", "too"),
+        (pictures.segments(b"\xff\xe0\x00\x02", 10_001), "image_too_complex", "too"),
+        (pictures.segments(b"\xff\x01", 10_001), "image_too_complex", "too"),
+        (pictures.segments(b"\xff" * 20 + b"\xe0\x00\x02", 10_001), "image_too_complex", "too"),
     ],
-    ids=["U-01", "U-02", "U-03", "U-04", "side", "area", "aspect", "pixel", "bytes", "U-06", "U-07"],
+    ids=[
+        "U-01", "U-02", "U-03", "U-04", "side", "area", "aspect", "pixel", "bytes", "U-06", "U-07",
+        "segments", "markers", "fill",
+    ],
 )  # fmt: skip
 def test_bombs_are_refused_by_their_headers(data, code, words, monkeypatch):
     def never(*words: object, **more: object) -> None:
@@ -123,6 +129,11 @@ def test_a_phones_two_pictures_give_the_first():
 def test_a_video_behind_a_photo_is_no_bomb():
     made, _ = cleaned(pictures.encoded(pictures.quarters(), "JPEG") + b"\xff\xda" * 5000)
     assert b"\xff\xda\xff\xda" not in made.data
+
+
+def test_a_photo_with_many_notes_is_no_bomb():
+    made, _ = cleaned(pictures.segments(b"\xff\xe4\x00\x06note", 1000))
+    assert b"note" not in made.data
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

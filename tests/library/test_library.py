@@ -62,6 +62,13 @@ def test_search_takes_wildcards_as_they_are_written(who):
     assert search.newest(who.workspace.id, filters=search.Filters(q="1_0")).rows == []
 
 
+@pytest.mark.parametrize("typed", ["\0linen", "li\x00\x1bnen\x7f", " linen\ud800 "])
+def test_search_leaves_out_what_the_database_refuses(who, typed):
+    image = world.upload(who)
+    Image.objects.filter(id=image.id).update(label="100% linen")
+    assert search.newest(who.workspace.id, filters=search.Filters(q=typed)).rows == [image]
+
+
 @DRIVEN
 def test_a_prompt_finds_what_was_made_with_it(who):
     made = world.drive(world.submit(who, "Three pears " + "and so on " * 20 + "zinnober"), world.ScriptedProvider())

@@ -98,6 +98,7 @@ def test_the_other_questions_are_given_up_when_one_has_no_answer(fake):
 def test_what_is_no_clear_answer_is_no_verdict(fake, fault, pause):
     failed = unavailable(fake, f"Three pears [fake: moderations {fault}]")
     assert failed.retry_after == pause
+    assert failed.final == (fault == "400")
     assert len(fake.journal()) == 1
 
 

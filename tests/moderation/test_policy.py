@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 
 import pytest
+import structlog
 
 from gesso.core import catalog
 from gesso.generations import runner
@@ -53,6 +54,20 @@ def test_the_catalogue_and_a_key_switch_it_on(moderator, remote, key, active):
     made = moderator(remote, key)
     assert made.active is active
     asyncio.run(made.close())
+
+
+def test_a_server_without_moderation_is_told_of_at_the_start(moderator, fake, monkeypatch):
+    def said(**rules):
+        with structlog.testing.capture_logs() as lines:
+            ask(moderator(**rules), lambda one: one.check())
+        return [line["reason"] for line in lines]
+
+    assert said() == []
+    assert len(fake.journal()) == 1
+    monkeypatch.setattr(policy, "QUESTION", "[fake: moderations 404]")
+    (reason,) = said()
+    assert 'Set remote = "off" under [moderation] in the catalogue' in reason
+    assert said(remote="off") == []
 
 
 def test_off_means_local_rules_only(moderator, fake):

@@ -72,7 +72,7 @@ def test_a_queued_card_says_its_place_in_line(place, words):
     drawn = card("queued", "open", "open", place=place)
     assert (drawn.state, drawn.state_words) == ("queued", words)
     assert drawn.in_hand
-    assert drawn.small_tiles
+    assert drawn.small_tiles == (place > 1)
     assert [tile.state for tile in drawn.tiles] == ["queued", "queued"]
     assert drawn.receipt.strong == "8 credits held"
 

@@ -7,7 +7,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from gesso.generations import rendering
-from gesso.images import decoding
+from gesso.generations.models import Output
+from gesso.images import decoding, storage
 from gesso.images.models import Image
 from tests import world
 
@@ -72,6 +73,24 @@ def test_without_a_decoder_a_picture_is_asked_for_again_and_nothing_is_kept(brow
     assert Image.objects.filter(origin="upload").count() == 0
 
 
+@pytest.mark.parametrize("page", ["an image", "a preview"])
+def test_while_the_storage_is_away_a_picture_is_asked_for_again(browser, who, page, monkeypatch):
+    def away(*_: object, **__: object) -> bytes:
+        raise storage.Unavailable("the disk says: Input/output error")
+
+    if page == "an image":
+        monkeypatch.setattr("gesso.images.delivery.respond", away)
+        address = f"/images/{world.upload(who).id}/file"
+    else:
+        Output.objects.filter(generation=(made := world.submit(who))).update(previews=1)
+        address = f"/generations/{made.id}/previews/0"
+        assert browser.get(address).status_code == 204  # its bytes are gone, as when the picture has just come
+        monkeypatch.setattr(storage.Directory, "get", away)
+    answer = browser.get(address)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer.content == b"The image can't be reached just now.\n"
+
+
 def test_somebody_elses_picture_is_no_picture(browser, who):
     image = delivered(who)
     stranger = Client()
@@ -80,3 +99,13 @@ def test_somebody_elses_picture_is_no_picture(browser, who):
         assert stranger.get(f"/images/{image.id}/file?variant={variant}").status_code == 404
     assert Client().get(f"/images/{image.id}/file").status_code == 302
     assert browser.get(f"/images/{image.id}/file?variant=nonsense").status_code == 404
+
+
+def test_a_bucket_gives_the_bytes_itself_and_we_answer_for_its_head(browser, who, monkeypatch):
+    image = delivered(who)
+    monkeypatch.setattr(storage.Directory, "presigned", lambda _storage, key, **_words: f"https://bucket.example/{key}")
+    sent_on = browser.get(f"/images/{image.id}/file")
+    assert (sent_on.status_code, sent_on["Location"]) == (302, f"https://bucket.example/{image.storage_key}")
+    assert sent_on["Cache-Control"] == "private, max-age=450"
+    with contextlib.closing(browser.head(f"/images/{image.id}/file")) as head:
+        assert (head.status_code, head["Content-Type"], head["Content-Length"]) == (200, "image/png", str(image.bytes))

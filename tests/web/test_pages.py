@@ -5,9 +5,10 @@ import re
 import pytest
 from django.test import Client
 
-from gesso.accounts.models import Membership
+from gesso.accounts.models import Membership, User
+from gesso.images import bucket, storage
 from gesso.images.models import Image
-from gesso.web import pictures
+from gesso.web import headers, pictures
 from tests import world
 
 PUBLIC = ["/", "/pricing", "/robots.txt", "/sitemap.xml"]
@@ -44,10 +45,42 @@ def test_every_answer_has_a_strict_policy(path):
     assert not re.search(rb"<style|<script(?![^>]* src=)|\son[a-z]+=|\sstyle=", response.content)
 
 
+@pytest.mark.parametrize(
+    ("query", "region"), [("?region=eu-north-1", "eu-north-1"), ("", "eu-west-3")], ids=["address", "environment"]
+)
+def test_the_policy_lets_a_buckets_pictures_in_and_no_secret_out(monkeypatch, query, region):
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    away = bucket.Bucket(f"s3://AKIAEXAMPLE:topsecret@pictures/prefix{query}")
+    monkeypatch.setattr(storage, "current", lambda: away)
+    headers.policy.cache_clear()
+    try:
+        policy = headers.policy()
+    finally:
+        headers.policy.cache_clear()
+    origin = f"https://s3.{region}.amazonaws.com"
+    assert f"img-src 'self' blob: {origin};" in policy
+    signed = away.presigned("g/1/0.png", seconds=60, media_type="image/png", disposition="inline")
+    assert signed.startswith(f"{origin}/")
+    assert "topsecret" not in policy and "AKIA" not in policy
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/library", "/trash"])
 def test_visitors_are_sent_away(path):
     assert Client().get(path).status_code == 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/studio", "/library", "/credits", "/settings"])
+def test_a_page_about_somebody_is_kept_by_nobody_else_and_asked_for_anew(browser, path):
+    assert browser.get(path)["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.django_db
+def test_signing_out_clears_what_the_browser_kept(browser):
+    assert "Clear-Site-Data" not in browser.get("/library")
+    left = browser.post("/accounts/logout/")
+    assert (left.status_code, left["Clear-Site-Data"]) == (302, '"cache"')
 
 
 @pytest.mark.django_db
@@ -59,6 +92,35 @@ def test_the_wall_shows_images_and_the_next_part(browser, who, monkeypatch):
     older = re.search(r'hx-get="(/library[^"]+)"', first)[1].replace("&amp;", "&")
     part = browser.get(older, headers={"HX-Request": "true"}).content.decode()
     assert str(images[0].id) in part and "<html" not in part and "data-continues" in part
+
+
+@pytest.mark.django_db
+def test_the_wall_is_searched_without_the_control_characters_of_the_address(browser, who):
+    image = world.upload(who)
+    Image.objects.update(label="100% linen")
+    found = browser.get("/library?q=li%00nen%1b").content.decode()
+    assert str(image.id) in found and 'value="linen"' in found
+    assert "\0" not in found
+    everything = browser.get("/library?q=%00")
+    assert everything.status_code == 200 and str(image.id) in everything.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "names", "status"),
+    [
+        ("/trash", ["q", "after"], 200), ("/trash", ["cursor"], 400), ("/library", ["origin", "after", "favourite"], 200),
+        ("/library", ["cursor"], 400), ("/studio", ["reference"], 200), ("/studio", ["from"], 404),
+        ("/studio", ["cursor"], 400),
+        ("/studio/references", ["reference"], 200), ("/credits", ["cursor", "show"], 400),
+        ("/credits/receipts", ["cursor"], 400), ("/credits/statement.csv", ["show"], 400),
+        ("/credits/redeem", ["code"], 200), ("/staff/margin/", ["by", "period"], 200),
+        ("/staff/accounts/user/", ["q"], 200),
+    ],
+)  # fmt: skip
+def test_no_page_breaks_at_a_nul_in_its_address(browser, who, path, names, status):
+    User.objects.update(is_staff=True)
+    assert {name: browser.get(path, {name: "a\0b"}).status_code for name in names} == dict.fromkeys(names, status)
 
 
 @pytest.mark.django_db

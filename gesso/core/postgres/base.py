@@ -1,8 +1,10 @@
-"""Django's PostgreSQL backend, with psycopg's own reading of timestamps.
+"""Django's PostgreSQL backend without two of its habits.
 
-Django reads them in Python, so that their zone may differ from the connection's. Here both are always UTC, and
-psycopg's C code reads the same values in a tenth of the time: 24 rows of 6 cost 0.07 ms instead of 0.55, and every
+Timestamps: Django reads them in Python, so that their zone may differ from the connection's. Here both are always UTC,
+and psycopg's C code reads the same values in a tenth of the time: 24 rows of 6 cost 0.07 ms instead of 0.55, and every
 statement 0.02 ms less, as no cursor has to compare zones first.
+
+Kept connections: Django asks each one a question before its first use in a request. Here it is looked at instead.
 """
 
 from typing import Any
@@ -11,6 +13,8 @@ import psycopg
 from django.db.backends.postgresql import base
 from psycopg.adapt import AdaptersMap
 from psycopg.pq import Format
+
+from gesso.core import transactions
 
 TIMESTAMPTZ = psycopg.postgres.types["timestamptz"].oid
 
@@ -26,6 +30,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         assert own
         context.register_loader("timestamptz", own)
         return words | {"context": context}
+
+    def is_usable(self) -> bool:
+        """Say whether the connection still works, as far as the server has told."""
+        if self.connection is None:
+            return False
+        try:
+            transactions.require_uncut(self.connection.pgconn)
+        except psycopg.Error:
+            return False
+        return True
 
     def create_cursor(self, name: str | None = None) -> Any:
         """Open a cursor; one with a name stays in the server and is read piece by piece."""

@@ -12,11 +12,12 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from gesso.accounts import sign_in_links, workspaces
+from gesso.accounts import passwords, sign_in_links, workspaces
 from gesso.accounts.models import SignInLink, User
 from gesso.credits import allowances
 
 USED_UP = "entering/used_up.html"
+TAKEN = "This address has an account here already. Use another address."
 
 
 class OwnerForm(forms.Form):
@@ -26,7 +27,7 @@ class OwnerForm(forms.Form):
     password = forms.CharField(
         strip=False,
         max_length=1000,
-        help_text="At least 10 characters.",
+        help_text=passwords.RULE,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -48,13 +49,16 @@ def owner(request: HttpRequest, secret: str) -> HttpResponse:
         return _used_up(request)
     form = OwnerForm(request.POST or None)
     if not form.is_valid():
-        return render(request, "entering/owner.html", {"form": form}, status=422 if form.is_bound else 200)
+        return _ask(request, form)
     try:
         with transaction.atomic():
             user = sign_in_links.claim_install(secret, form.cleaned_data["email"], form.cleaned_data["password"])
             allowances.welcome(workspaces.open_personal(user))
     except sign_in_links.LinkUsedUp:
         return _used_up(request)
+    except sign_in_links.EmailTaken:
+        form.add_error("email", TAKEN)
+        return _ask(request, form)
     return _enter(request, user)
 
 
@@ -72,6 +76,10 @@ def sign_in(request: HttpRequest, secret: str) -> HttpResponse:
     except sign_in_links.LinkUsedUp:
         return _used_up(request)
     return _enter(request, user)
+
+
+def _ask(request: HttpRequest, form: OwnerForm) -> HttpResponse:
+    return render(request, "entering/owner.html", {"form": form}, status=422 if form.is_bound else 200)
 
 
 def _enter(request: HttpRequest, user: User) -> HttpResponse:

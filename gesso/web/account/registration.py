@@ -4,6 +4,8 @@
 a one-time link from staff lets its person in, whatever is set. The sign-up form is in `signing_up`.
 """
 
+import dataclasses
+import urllib.parse
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -23,6 +25,14 @@ from gesso.web.team import joining
 UNSAID = {f"account/messages/{name}.txt" for name in ("logged_in", "logged_out", "login_code_sent")}
 BLOCKED = "Addresses of this mail provider can't be used here. Use another address."
 BY_LINK = "none"  # how `entering` says that a one-time link has proved the address already
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """What mails call an install, as allauth wants to be told."""
+
+    name: str
+    domain: str
 
 
 class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -72,9 +82,24 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no ty
             super().add_message(request, level, message_template, *args, **kwargs)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send a message off the request, so that its time tells nothing about who has an account (REQ-53)."""
-        rendered = self.render_mail(template_prefix, email, {"email": email, **context})
+        """Send a message off the request, so that its time tells nothing about who has an account (REQ-53).
+
+        It speaks of this install by its own address, whatever the request said in Host.
+        """
+        base = settings.GESSO.base_url
+        ours = {name: _here(value) if name.endswith("_url") else value for name, value in context.items()}
+        site = Site("Gesso", urllib.parse.urlsplit(base).netloc)
+        rendered = self.render_mail(
+            template_prefix, email, {**ours, "email": email, "current_site": site, "base_url": base}
+        )
         mail.send_soon(rendered)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count wrong passwords for an account and an address together, so that nobody shuts another out (REQ-55).
+
+        allauth's own counts by account and Host, which the client chooses.
+        """
+        return f"{credentials.get('email', '').lower()} {self.get_client_ip(request)}"
 
 
 class SocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
@@ -95,3 +120,8 @@ def _admits(user: User) -> bool:
     if registration == "closed":
         return not invites.pending(user)
     return invites.admits(user) or registration == "open"
+
+
+def _here(address: str) -> str:
+    """Return the address with this install's own scheme and host."""
+    return settings.GESSO.base_url + urllib.parse.urlsplit(address)._replace(scheme="", netloc="").geturl()

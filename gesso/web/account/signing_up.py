@@ -18,10 +18,11 @@ from django.shortcuts import redirect
 from gesso.accounts.models import User
 from gesso.credits import codes, invites
 from gesso.credits.models import PromoCode
+from gesso.web.account import new_passwords
 from gesso.web.team import joining
 
 
-class SignUpForm(SignupForm):  # type: ignore[misc]  # allauth has no types
+class SignUpForm(new_passwords.ShortRule, SignupForm):  # type: ignore[misc]  # allauth has no types
     """Address, password and, by invitation, the code; `?code=` fills it in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -17,10 +17,17 @@ SYSTEMS = (
 
 @register.simple_tag
 def control(field: forms.BoundField) -> SafeString:
-    """Return the input of `field` with our class; a placeholder that only repeats the label is left out."""
+    """Return the input of `field` with our class; a placeholder that only repeats the label is left out.
+
+    In a refused form focus begins at what is wrong: the sentence above the fields, or else the first wrong field.
+    """
     ours = "check" if isinstance(field.field.widget, forms.CheckboxInput) else "input"
     field.field.widget.attrs.pop("placeholder", None)
-    return field.as_widget(attrs={"class": ours})
+    attributes: dict[str, str | bool] = {"class": ours}
+    if field.form.errors:
+        wrong = [] if field.form.non_field_errors() else [each for each in field.form.visible_fields() if each.errors]
+        attributes["autofocus"] = bool(wrong) and wrong[0].name == field.name
+    return field.as_widget(attrs=attributes)
 
 
 @register.filter

@@ -79,6 +79,17 @@ def test_a_bad_choice_gets_a_sentence_and_claims_nothing(email, password, senten
     assert Client().get(path).status_code == 200
 
 
+def test_an_owner_whose_address_is_taken_is_told_so_and_the_link_still_works():
+    world.person(email="ada@example.com")
+    path = path_of(sign_in_links.owner_link())
+    answer = Client().post(path, {"email": "Ada@Example.com", "password": PASSWORD})
+    assert answer.status_code == 422
+    assert "This address has an account here already." in answer.content.decode()
+    assert not User.objects.filter(is_owner=True).exists()
+    assert Client().post(path, {"email": "eve@example.com", "password": PASSWORD}).status_code == 302
+    assert User.objects.get(is_owner=True).email == "eve@example.com"
+
+
 def test_a_sign_in_link_has_one_button_and_works_once():
     user = User.objects.create_user("ada@example.com")
     path = path_of(sign_in_links.create(user))
@@ -131,6 +142,35 @@ def test_guessing_ends():
     assert "Too many failed login attempts" in answer.content.decode()
     client.post(reverse("account_login"), {"login": "ada@example.com", "password": PASSWORD})
     assert not signed_in(client)
+
+
+def test_wrong_passwords_are_counted_for_an_account_whatever_the_host_says_and_shut_nobody_else_out():
+    world.verify(world.person(email="ada@example.com"))
+    known = User.objects.get()
+    known.set_password(PASSWORD)
+    known.save()
+    guess = {"login": "ada@example.com", "password": "not the password"}
+    for port in range(6):
+        named = {"HTTP_HOST": f"127.0.0.1:{1000 + port}"}
+        answer = Client(REMOTE_ADDR="192.0.2.1").post(reverse("account_login"), guess, **named)
+    assert "Too many failed login attempts" in answer.content.decode()
+    at_home = Client(REMOTE_ADDR="192.0.2.2")
+    at_home.post(reverse("account_login"), guess | {"password": PASSWORD})
+    assert signed_in(at_home)
+
+
+def test_mails_speak_of_this_install_by_its_own_address(open_registration, settings):
+    world.verify(world.person(email="ada@example.com"))
+    elsewhere = {"HTTP_HOST": "localhost:6666"}
+    Client().post(reverse("account_signup"), {"email": "ada@example.com", "password1": PASSWORD}, **elsewhere)
+    Client().post(reverse("account_signup"), {"email": "eve@example.com", "password1": PASSWORD}, **elsewhere)
+    known, new = (message.body for message in outbox_.outbox)
+    base = settings.GESSO.base_url
+    assert f"{base}/accounts/password/reset/" in known
+    assert f"register an account on {base.partition('//')[2]}." in new
+    for body in (known, new):
+        assert body.rstrip().endswith(f"Gesso, {base}")
+        assert "localhost:6666" not in body and " !" not in body and " on ." not in body
 
 
 def test_a_code_by_mail_signs_in():
@@ -191,3 +231,24 @@ def test_the_doors_are_drawn_in_our_own_dress(name):
     page = Client().get(reverse(name)).content.decode()
     assert 'class="auth"' in page
     assert not re.search(r"<style|<script(?![^>]*(?:src=|application/json))|\son[a-z]+=|\sstyle=", page)
+
+
+def test_focus_begins_at_the_first_wrong_field():
+    path = path_of(sign_in_links.owner_link())
+    assert "autofocus" not in Client().get(path).content.decode()
+    page = Client().post(path, {"email": "ada@example.com", "password": "short"}).content.decode()
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', page) == ["password"]
+
+
+@pytest.mark.usefixtures("open_registration")
+def test_every_new_password_says_the_same_short_rule():
+    who = Client()
+    who.force_login(world.person().user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    pages = [
+        Client().get("/accounts/signup/"),
+        who.get("/accounts/password/change/"),
+        Client().get(path_of(sign_in_links.owner_link())),
+    ]
+    for page in (answer.content.decode() for answer in pages):
+        assert "At least 10 characters." in page
+        assert "256 characters" not in page and "personal information" not in page

@@ -69,7 +69,7 @@ def test_what_is_on_hold_is_linked_to_its_generation(counter):
     made = world.submit(counter.who, "A cobalt bottle", count=2)
     page = counter.get("/credits")
     assert "8 credits are on hold" in page
-    assert f'<li><a href="/generations/{made.id}">A cobalt bottle</a> · 8</li>' in page
+    assert f'<li><a href="/generations/{made.id}" dir="auto">A cobalt bottle</a> · 8</li>' in page
     world.drive(made, world.ScriptedProvider())
     assert "on hold" not in counter.get("/credits")
 

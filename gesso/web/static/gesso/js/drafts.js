@@ -68,7 +68,7 @@ function turn(step) {
 
 function list() {
   const rows = prompts().slice(0, 12).map((words) => {
-    const row = Object.assign(document.createElement("button"), { type: "button", textContent: words.slice(0, 120) });
+    const row = Object.assign(document.createElement("button"), { type: "button", dir: "auto", textContent: words.slice(0, 120) });
     row.addEventListener("click", () => {
       prompt.value = words;
       history.hidePopover();

@@ -22,7 +22,7 @@ function place(html, onlyNew = false) {
     // A card in hand renews itself, and one that has ended never goes back: what says "in hand" adds nothing to either.
     if (there && (onlyNew || /** @type {HTMLElement} */ (element).dataset.inHand)) continue;
     if (there) {
-      there.replaceWith(element);
+      document.dispatchEvent(new CustomEvent("swap", { detail: [there, element] })); // `renewal` keeps the focus
     } else if (element.matches("article")) {
       const order = /** @type {HTMLElement} */ (element).dataset.order ?? "";
       const older = cards().find((card) => (card.dataset.order ?? "") < order);

@@ -11,6 +11,14 @@ const newId = (body) => {
   return String(body.get("id")).slice(0, -12) + [...end].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 
+/** Say in sight what the composer says, which may be far from the card; once is enough where it says what is short. */
+function told() {
+  const refusal = document.getElementById("refusal");
+  if (!refusal || refusal.hidden) return;
+  document.dispatchEvent(new CustomEvent("toast", { detail: refusal.textContent }));
+  refusal.hidden = document.getElementById("shortfall")?.hidden === false;
+}
+
 /** @param {SubmitEvent} event */
 async function send(event) {
   const button = /** @type {HTMLButtonElement | null} */ (event.submitter);
@@ -28,6 +36,7 @@ async function send(event) {
     delete button.dataset.id;
     document.dispatchEvent(new CustomEvent("fragment", { detail: await response.text() }));
     if (live === "again" && response.ok) scrollTo({ top: 0, behavior: "smooth" });
+    if (!response.ok) told();
   } catch {
     document.dispatchEvent(new CustomEvent("toast", { detail: "Could not reach Gesso. Try again." }));
   } finally {

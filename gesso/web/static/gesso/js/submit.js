@@ -47,7 +47,11 @@ function showMistakes() {
     field?.toggleAttribute("aria-invalid", false);
     if (mistake.hidden) continue;
     field?.setAttribute("aria-invalid", "true");
-    if (first) field?.focus();
+    if (first) {
+      mistake.closest("details")?.setAttribute("open", "");
+      if (!mistake.checkVisibility()) document.dispatchEvent(new Event("unseen"));
+      field?.focus();
+    }
     first = false;
   }
 }
@@ -80,17 +84,7 @@ async function send(event) {
   }
 }
 
-/** On a phone the settings are a sheet over the feed. @param {boolean} up */
-const sheet = (up) => form.querySelector("[data-sheet]")?.setAttribute("aria-expanded", String(up));
-
 form.addEventListener("submit", send);
-form.addEventListener("click", (event) => {
-  const target = /** @type {Element} */ (event.target);
-  if (target.closest("[data-sheet]")) sheet(true);
-  else if (target.closest("[data-sheet-close]")) sheet(false);
-});
-document.addEventListener("keydown", (event) => event.key === "Escape" && sheet(false));
-document.addEventListener("submitted", () => sheet(false));
 form.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
   event.preventDefault();

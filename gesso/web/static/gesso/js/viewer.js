@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * The viewer's keys and zoom buttons. A single key presses the button or link that names it by `data-key`; arrows move the
- * picture while it is larger than its place.
+ * picture while it is larger than its place. Back leads to the page that the viewer was opened from, as it was left: its
+ * scroll, its search, its focus. Without the Navigation API that takes the page right before this one.
  */
 
 /** @typedef {HTMLElement & {zoom: (scale: number) => void, in: () => void, out: () => void, pan: (x: number, y: number) => boolean}} Stage */
@@ -14,6 +15,35 @@ zoom?.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-key]"));
   zooms[button?.dataset.key ?? ""]?.();
 });
+
+/** Where the viewer may have been opened: the beginning of its path, and how it is called. */
+const origins = [["/library", "library"], ["/trash", "trash"], ["/studio", "studio"], ["/generations/", "generation"]];
+const back = /** @type {HTMLAnchorElement | null} */ (document.querySelector("[data-back]"));
+
+/** The page before all the images that were looked at in a row, and how to return to it. */
+function opener() {
+  const { navigation } = window;
+  if (!navigation) return { url: document.referrer, go: () => history.back() };
+  const before = navigation.entries().slice(0, navigation.currentEntry?.index).findLast((entry) => !entry.url?.includes("/images/"));
+  return { url: before?.url ?? "", go: () => void navigation.traverseTo(before?.key ?? "") };
+}
+
+if (back && history.length > 1) {
+  const { url, go } = opener();
+  const name = origins.find(([path]) => url.startsWith(location.origin + path))?.[1];
+  if (name) {
+    const label = /** @type {HTMLElement} */ (back.querySelector("span"));
+    label.textContent = `Back to the ${name}`;
+    back.title = `Back to the ${name} (Esc)`;
+    back.href = url;
+  }
+  back.addEventListener("click", (event) => {
+    // A page as it was left would show an image that went to the trash meanwhile: then it comes anew.
+    if (!name || event.ctrlKey || event.metaKey || event.shiftKey || document.querySelector(".in-trash")) return;
+    event.preventDefault();
+    go();
+  });
+}
 
 function keysOn() {
   try {

@@ -1,0 +1,21 @@
+// @ts-check
+/** On a phone the settings are a sheet over the feed, which nobody reaches meanwhile. It opens where a mistake is unseen. */
+
+const form = /** @type {HTMLFormElement} */ (document.querySelector("form[data-composer]"));
+const summary = /** @type {HTMLElement} */ (form.querySelector("[data-sheet]"));
+const close = /** @type {HTMLElement} */ (form.querySelector("[data-sheet-close]"));
+
+/** @param {boolean} up */
+function sheet(up) {
+  if (summary.ariaExpanded === String(up)) return;
+  summary.ariaExpanded = String(up);
+  document.querySelector(".feed")?.toggleAttribute("inert", up);
+  if (up) close.focus();
+  else if (document.activeElement === document.body || !document.activeElement?.checkVisibility()) summary.focus();
+}
+
+summary.addEventListener("click", () => sheet(true));
+close.addEventListener("click", () => sheet(false));
+document.addEventListener("keydown", (event) => event.key === "Escape" && sheet(false));
+document.addEventListener("submitted", () => sheet(false));
+document.addEventListener("unseen", () => sheet(true));
