@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import DAILY
+from tests.browser.desk import picture
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +46,57 @@ def test_the_sheet_holds_focus_and_gives_it_back(who):
     who.page.keyboard.press("Escape")
     expect(settings).to_be_focused()
     assert who.page.locator(".feed").get_attribute("inert") is None
+
+
+def test_esc_closes_what_lies_above_the_sheet_first(who):
+    settings = who.page.get_by_role("button", name="Change settings")
+    settings.click()
+    who.page.get_by_role("button", name="Choose", exact=True).click()
+    who.page.get_by_role("button", name="Choose from library").click()
+    expect(who.page.get_by_role("dialog")).to_be_visible()
+    who.page.keyboard.press("Escape")
+    expect(who.page.get_by_role("dialog")).to_be_hidden()
+    expect(who.page.locator("[data-sheet-close]")).to_be_visible()
+    who.page.get_by_role("button", name="Earlier prompts").click()
+    who.page.keyboard.press("Escape")
+    expect(who.page.locator("#earlier")).to_be_hidden()
+    expect(who.page.locator("[data-sheet-close]")).to_be_visible()
+    who.page.keyboard.press("Escape")
+    expect(settings).to_be_visible()
+
+
+def test_a_tap_beside_the_sheet_closes_it(who):
+    settings = who.page.get_by_role("button", name="Change settings")
+    settings.click()
+    expect(settings).to_be_hidden()
+    who.page.mouse.click(195, 20)
+    expect(settings).to_be_visible()
+    assert who.page.locator(".feed").get_attribute("inert") is None
+
+
+def test_a_wide_window_has_no_sheet(who):
+    who.page.get_by_role("button", name="Change settings").click()
+    assert who.page.locator(".feed").get_attribute("inert") is not None
+    who.page.set_viewport_size({"width": 1440, "height": 900})
+    expect(who.page.locator(".feed:not([inert])")).to_be_visible()
+
+
+def test_a_refused_file_is_told_of_after_a_refused_prompt(who, tmp_path):
+    who.expect_status(422)
+    who.press_generate()
+    expect(who.page.locator("#error-prompt")).to_be_visible()
+    who.page.get_by_role("button", name="Change settings").click()
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    who.page.locator('[type="file"]').set_input_files(broken)
+    expect(who.page.locator("#error-references")).to_contain_text("broken.png: ")
+
+
+def test_focus_stays_in_the_tray_when_its_last_reference_goes(who, tmp_path):
+    who.page.get_by_role("button", name="Change settings").click()
+    who.page.locator('[type="file"]').set_input_files(picture(tmp_path, "jug.png", "teal"))
+    who.page.get_by_role("button", name="Remove reference 1").click()
+    expect(who.page.get_by_role("button", name="Choose", exact=True)).to_be_focused()
 
 
 def test_the_balance_above_the_feed_follows(who):

@@ -2,7 +2,7 @@
 /**
  * The tray of references: numbered, each with a role; chips are drawn by the server. Other modules hand in pictures that
  * are stored already by the event `references` on `document` (detail: "<image id>:<role>" each), and say by `chip` that
- * they changed the tray. Files come through `uploads.js`, the order is the matter of `reorder.js`.
+ * they changed the tray. Files are the matter of `uploads.js`, order of `reorder.js`.
  */
 
 const form = /** @type {HTMLFormElement} */ (document.querySelector("form[data-composer]"));
@@ -18,7 +18,7 @@ const chips = () => [...tray.querySelectorAll(/** @type {"li"} */ ("li[data-imag
 const value = (chip) => /** @type {HTMLInputElement | null} */ (chip.querySelector('[name="reference"]'));
 const most = () => Number(tray.dataset.most);
 
-/** Number the chips again and say the change to whoever prices and remembers. */
+/** Number the chips again and tell whoever prices and remembers. */
 function changed() {
   const all = chips();
   all.forEach((chip, place) => {
@@ -44,11 +44,12 @@ function say(words) {
 
 /** @param {HTMLElement} chip */
 function remove(chip) {
-  const next = /** @type {HTMLElement | null} */ (chip.nextElementSibling);
+  const next = chip.nextElementSibling;
   chip.remove();
   say("");
   changed();
-  /** @type {HTMLElement | null} */ (next?.querySelector("button") ?? form.querySelector(".drop button"))?.focus();
+  const buttons = [next?.querySelector("button"), form.querySelector(/** @type {"button"} */ (".drop button"))];
+  buttons.find((button) => button?.checkVisibility())?.focus();
 }
 
 /** @param {string[]} wanted "<image id>:<role>" each */

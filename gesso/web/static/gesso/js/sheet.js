@@ -16,6 +16,14 @@ function sheet(up) {
 
 summary.addEventListener("click", () => sheet(true));
 close.addEventListener("click", () => sheet(false));
-document.addEventListener("keydown", (event) => event.key === "Escape" && sheet(false));
+document.addEventListener("keydown", (event) => {
+  // What lies above it closes first.
+  if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) sheet(false);
+});
+document.addEventListener("click", (event) => {
+  // A tap beside it: the feed is inert, so what lies below the feed hears it.
+  if (/** @type {Element} */ (event.target).matches("main, body, html")) sheet(false);
+});
+matchMedia("(max-width: 56rem)").addEventListener("change", () => sheet(false));
 document.addEventListener("submitted", () => sheet(false));
 document.addEventListener("unseen", () => sheet(true));

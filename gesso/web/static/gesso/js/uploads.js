@@ -7,11 +7,11 @@
 const form = /** @type {HTMLFormElement} */ (document.querySelector("form[data-composer]"));
 const tray = /** @type {HTMLElement} */ (form.querySelector("[data-tray]"));
 const files = /** @type {HTMLInputElement} */ (form.querySelector('[type="file"]'));
-const refusal = /** @type {HTMLElement} */ (document.getElementById("error-references"));
 const waiting = /** @type {HTMLTemplateElement} */ (document.getElementById("uploading"));
 
 /** @param {string} words @param {boolean} [fresh] */
 function say(words, fresh = false) {
+  const refusal = /** @type {HTMLElement} */ (document.getElementById("error-references")); // an answer may have replaced it
   refusal.textContent = [fresh ? "" : refusal.textContent, words].filter(Boolean).join(" ");
   refusal.hidden = !refusal.textContent;
 }
