@@ -1,8 +1,8 @@
 """The door of the staff console: Django's admin behind our own sign-in, for staff only.
 
-Invariant: a visitor is sent to sign in, anybody else who is not staff finds nothing here, and staff without the second
-factor that they must have are sent to set it up. There is no password form and
-no sign-out of the admin's own: there is one place for each, in the account pages.
+Invariant: a visitor is sent to sign in, anybody else who is not staff finds nothing here, and staff show what
+`accounts.staff_entry` asks for. There is no password form and no sign-out of the admin's own: there is one place for
+each, in the account pages.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
 
-from gesso.accounts import second_factor
+from gesso.accounts import staff_entry
 
 ELSEWHERE = frozenset({"password_change", "password_change_done", "logout"})
 
@@ -34,7 +34,7 @@ class Staff(admin.AdminSite):
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not self.has_permission(request):
                 return self.login(request)
-            response: HttpResponseBase = second_factor.detour(request) or inner(request, *args, **kwargs)
+            response: HttpResponseBase = staff_entry.detour(request) or inner(request, *args, **kwargs)
             return response
 
         return guarded

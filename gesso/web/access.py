@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django_htmx.middleware import HtmxDetails
 
-from gesso.accounts import second_factor, workspaces
+from gesso.accounts import staff_entry, workspaces
 from gesso.accounts.models import Membership, User, Workspace
 
 P = ParamSpec("P")
@@ -56,13 +56,13 @@ def signed_in(view: "Guarded[P]") -> "Open[P]":
 
 
 def staff(view: "Guarded[P]") -> "Open[P]":
-    """Let the view see staff only, with the second factor they must have; to everybody else there is no such page."""
+    """Let the view see staff only, once they have shown what they must; to everybody else there is no such page."""
 
     @functools.wraps(view)
     def guarded(request: Request, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_staff:
             raise Http404
-        return second_factor.detour(request) or view(request, *args, **kwargs)
+        return staff_entry.detour(request) or view(request, *args, **kwargs)
 
     return signed_in(cast("Guarded[P]", guarded))
 

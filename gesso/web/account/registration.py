@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from gesso.accounts import mail, mailboxes
+from gesso.accounts import mail, mailboxes, sessions
 from gesso.accounts.models import User
 from gesso.core import catalog
 from gesso.credits import invites
@@ -67,6 +67,16 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no ty
         if how["email_verification"] == BY_LINK or _admits(user):
             return None
         return render(request, "account/invitation_gone.html", status=403)
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Note when."""
+        super().login(request, user)
+        sessions.begin(request)
+
+    def send_notification_mail(self, template_prefix: str, user: User, *args: Any, **kwargs: Any) -> None:
+        """Warn of a changed way into the account, and end every session but the one that changed it (REQ-51)."""
+        sessions.end_others(self.request, user)
+        super().send_notification_mail(template_prefix, user, *args, **kwargs)
 
     def post_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse:
         """Count the invitation of somebody who has come in, which takes a proved address."""

@@ -1,0 +1,54 @@
+"""How long somebody stays signed in, and what signs them out elsewhere (REQ-51): the session engine of the settings.
+
+A session ends two weeks after its last use, and thirty days after signing in whatever happens. Who changes a way into
+the account (its password, address, second factor) stays signed in where they did it and nowhere else.
+What does not belong: the list of sessions, and ending them by hand (allauth's pages).
+"""
+
+import time
+from typing import Any
+
+from allauth.usersessions.models import UserSession
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends import db
+from django.http import HttpRequest
+
+from gesso.accounts.models import User
+
+WHOLE_SECONDS = 30 * 24 * 3600  # from signing in to the end; SESSION_COOKIE_AGE is from the last use
+NOTED_SECONDS = 24 * 3600  # how often a use is written down: once a day costs nothing
+BEGAN, USED = "began", "used"  # the session's names for when, in seconds since 1970
+
+
+class SessionStore(db.SessionStore):
+    """Django's sessions in the database, with an end that no use puts off."""
+
+    def load(self) -> dict[str, Any]:
+        """Return what the session holds; nothing once it has ended."""
+        held: dict[str, Any] = super().load()
+        if SESSION_KEY not in held:
+            return held
+        now = int(time.time())
+        if now - held.setdefault(BEGAN, now) > WHOLE_SECONDS:
+            self.delete(self.session_key)
+            self._session_key = None
+            return {}
+        if now - held.get(USED, 0) > NOTED_SECONDS:
+            held[USED] = now
+            self.modified = True  # saved with the answer, with a new end and a new cookie
+        return held
+
+
+def begin(request: HttpRequest) -> None:
+    """Count from here on: somebody signed in."""
+    request.session[BEGAN] = request.session[USED] = int(time.time())
+
+
+def end_others(request: HttpRequest, user: User) -> None:
+    """Sign this person out in every other browser, and say so where it happened."""
+    others = list(UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key))
+    for other in others:
+        other.end()
+    if others:
+        messages.info(request, "You were signed out in every other browser.")

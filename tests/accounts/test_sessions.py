@@ -1,0 +1,141 @@
+"""How long a sign-in lasts, and what ends it in other browsers."""
+
+import datetime
+import re
+import time
+
+import pytest
+from allauth.mfa.totp.internal.auth import hotp_value, yield_hotp_counters_from_time
+from allauth.usersessions.models import UserSession
+from django.contrib.auth import SESSION_KEY
+from django.contrib.messages import get_messages
+from django.contrib.sessions.models import Session
+from django.core import mail as outbox_
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from gesso.accounts import mail, sessions
+from gesso.accounts.models import User
+from tests import world
+from tests.staff.shop import BACKEND, browser_of
+
+pytestmark = pytest.mark.django_db
+DAY = 24 * 3600
+PASSWORD = "a long enough password"
+
+
+def come_in(who: world.Person) -> Client:
+    """Return a browser in which this person signed in by password, as the list of sessions notes it."""
+    world.verify(who)
+    client = Client()
+    client.post(reverse("account_login"), {"login": who.user.email, "password": PASSWORD})
+    assert signed_in(client)
+    return client
+
+
+def signed_in(client: Client) -> bool:
+    return client.get("/studio").status_code == 200
+
+
+def age(client: Client, **seconds: int) -> None:
+    """Let the session have begun, or have been used, so many seconds ago."""
+    session = client.session
+    for name, ago in seconds.items():
+        session[name] = int(time.time()) - ago
+    session.save()
+
+
+def lasts(client: Client) -> float:
+    """Return how many days the session would last without another use."""
+    row = Session.objects.get(session_key=client.session.session_key)
+    return (row.expire_date - timezone.now()).total_seconds() / DAY
+
+
+def shorten(client: Client, days: float) -> None:
+    """Let the session end in so many days."""
+    Session.objects.update(expire_date=timezone.now() + datetime.timedelta(days=days))
+    assert lasts(client) == pytest.approx(days, abs=0.01)
+
+
+def test_it_ends_thirty_days_after_signing_in_however_often_it_is_used():
+    client = browser_of(world.person().user)
+    age(client, began=30 * DAY - 60)
+    assert signed_in(client)
+    key = client.session.session_key
+    age(client, began=30 * DAY + 60, used=0)
+    assert not signed_in(client)
+    assert not Session.objects.filter(session_key=key).exists()
+
+
+def test_a_use_puts_the_end_off_and_is_written_down_once_a_day():
+    client = browser_of(world.person().user)
+    assert signed_in(client)
+    shorten(client, 3)
+    answer = client.get("/studio")
+    assert lasts(client) == pytest.approx(3, abs=0.01)
+    assert not answer.cookies
+    age(client, used=DAY + 60)
+    shorten(client, 3)
+    answer = client.get("/studio")
+    assert lasts(client) == pytest.approx(14, abs=0.01)
+    assert next(iter(answer.cookies.values()))["max-age"] == 14 * DAY
+
+
+def test_two_weeks_without_a_use_end_it():
+    client = browser_of(world.person().user)
+    Session.objects.update(expire_date=timezone.now())
+    assert not signed_in(client)
+
+
+def test_signing_in_begins_anew_and_an_older_session_begins_when_it_is_seen():
+    who = world.person().user
+    client = browser_of(who)
+    assert client.session[sessions.BEGAN] == pytest.approx(time.time(), abs=60)
+    session = client.session
+    del session[sessions.BEGAN], session[sessions.USED]
+    session.save()
+    assert signed_in(client)
+    held = Session.objects.get(session_key=client.session.session_key).get_decoded()
+    assert held[SESSION_KEY] == str(who.pk)
+    assert held[sessions.BEGAN] == pytest.approx(time.time(), abs=60)
+
+
+def test_another_second_factor_ends_the_others(django_capture_on_commit_callbacks):
+    who = world.person()
+    here, there, somebody = come_in(who), come_in(who), come_in(world.person())
+    here.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    secret = here.get(reverse("mfa_activate_totp")).context["form"].secret
+    code = hotp_value(secret, next(iter(yield_hotp_counters_from_time())))
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = here.post(reverse("mfa_activate_totp"), {"code": f"{code:06}"})
+    assert answer.status_code == 302
+    assert "You were signed out in every other browser." in [str(said) for said in get_messages(answer.wsgi_request)]
+    assert signed_in(here)
+    assert signed_in(somebody)
+    assert not signed_in(there)
+    elsewhere = Client()
+    elsewhere.force_login(who.user, backend=BACKEND)
+    UserSession.objects.create(user=who.user, ip="192.0.2.1", session_key=elsewhere.session.session_key)
+    here.post(reverse("mfa_deactivate_totp"))
+    assert signed_in(here)
+    assert not signed_in(elsewhere)
+
+
+def test_another_address_and_another_password_end_the_others(monkeypatch):
+    monkeypatch.setattr(mail, "send_soon", lambda message: message.send())
+    who = world.person()
+    here, there = come_in(who), come_in(who)
+    here.post(reverse("account_reauthenticate"), {"password": PASSWORD})
+    here.post(reverse("account_email"), {"action_add": "", "email": "ada@example.com"})
+    code = re.search(r"^([A-Z0-9-]{6,})$", outbox_.outbox[-1].body, re.MULTILINE)[1]
+    here.post(reverse("account_email_verification_sent"), {"code": code})
+    assert User.objects.get(pk=who.user.pk).email == "ada@example.com"
+    assert signed_in(here)
+    assert not signed_in(there)
+    who.user.refresh_from_db()
+    there = come_in(who)
+    words = {"oldpassword": PASSWORD, "password1": "another long password", "password2": "another long password"}
+    assert here.post(reverse("account_change_password"), words).status_code == 302
+    assert signed_in(here)
+    assert not signed_in(there)
