@@ -111,7 +111,9 @@ def test_a_database_of_ones_own_serves_the_whole_path(place_for_data, fake, data
         studio.until_called("In a database of one's own")
         # Somebody else runs that server, and ends every connection of ours.
         others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        assert studio.rows(f"SELECT bool_and(pg_terminate_backend(pid)) {others}") == [(True,)]
+        # A connection may be gone between being listed and being ended: then there is nothing to end.
+        [(ended,)] = studio.rows(f"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) {others}")
+        assert ended > 2
         (row,) = studio.ended(number)
         assert row["state"] == "succeeded"
         studio.well()
