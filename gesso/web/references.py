@@ -4,9 +4,11 @@ A file goes up at once and is proved by `images.uploads`; what is refused comes 
 """
 
 import dataclasses
+import urllib.parse
 import uuid
 from collections.abc import Sequence
 
+from django.core.exceptions import BadRequest
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET, require_http_methods
@@ -15,10 +17,11 @@ from gesso.accounts import workspaces
 from gesso.core import catalog, ids
 from gesso.images import decoding, intake, storage, uploads
 from gesso.images.models import Image
-from gesso.web import access, fragments
+from gesso.library import search
+from gesso.web import access, fragments, pictures
 
 ROLES = {"subject": "Subject", "style": "Style", "layout": "Layout", "product": "Product"}
-RECENT = 60  # pictures offered in the dialog
+OFFERED = 60  # pictures at a time in the dialog
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +99,15 @@ def _refused(request: access.Request, sentence: str, status: int) -> HttpRespons
 @require_GET
 @access.signed_in
 def picker(request: access.Request) -> HttpResponse:
-    """The newest pictures of the workspace, for the dialog."""
-    rows = _usable(request.workspace.id).filter(trashed_at=None).order_by("-created_at", "-id")[:RECENT]
-    pictures = [
-        {"id": str(row.id), "src": f"/images/{row.id}/file?variant=thumb", "alt": row.label or f"Picture {place}",
-         "width": str(row.width), "height": str(row.height)}
-        for place, row in enumerate(rows, start=1)
-    ]  # fmt: skip
-    return fragments.draw(request, "studio/_picker.html", {"pictures": pictures})
+    """Pictures of the library for the dialog, newest first, `q` in their words; with a `cursor` the next of them."""
+    words, cursor = search.wanted_words(request.GET.get("q", "")), request.GET.get("cursor", "")
+    try:
+        found = search.newest(request.workspace.id, filters=search.Filters(q=words), cursor=cursor, limit=OFFERED)
+    except search.BadCursor as bad:
+        raise BadRequest(str(bad)) from bad
+    context = {
+        "pictures": [pictures.of(row) for row in found.rows],
+        "next": urllib.parse.urlencode({"q": words, "cursor": found.next_cursor}) if found.next_cursor else "",
+        "q": words,
+    }
+    return fragments.draw(request, "studio/_picks.html" if cursor else "studio/_picker.html", context)

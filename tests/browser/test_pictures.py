@@ -63,6 +63,24 @@ def test_a_file_that_is_no_picture_is_refused_beside_the_tray(desk, tmp_path):
     expect(who.page.locator("[data-tray] li[data-image]")).to_have_count(1)
 
 
+def test_a_reference_is_found_in_the_library_by_its_name(desk, tmp_path):
+    who = desk()
+    for name in ("teapot.png", "kettle.png"):
+        who.page.locator('.composer input[type="file"]').set_input_files(picture(tmp_path, name, "teal"))
+    expect(who.page.locator("[data-tray] li[data-image]")).to_have_count(2)
+    who.page.get_by_role("button", name="Clear", exact=True).click()
+    who.page.keyboard.press("/")
+    expect(who.page.get_by_role("textbox", name="Prompt")).to_be_focused()
+    who.page.locator(".composer .drop:not(.over) button").click()
+    who.page.get_by_role("button", name="Choose from library").click()
+    picks = who.page.locator("#picks img")
+    expect(picks).to_have_count(2)
+    who.page.get_by_role("searchbox", name="Search prompts").fill("teap")
+    expect(picks).to_have_count(1)
+    picks.click()
+    expect(who.page.locator("[data-tray] li[data-image]")).to_have_count(1)
+
+
 def test_references_go_in_their_order_and_with_their_use(desk, fake, tmp_path):
     who = desk(credits=20)
     for number, colour in enumerate(("#ff0000", "#00ff00", "#0000ff"), start=1):

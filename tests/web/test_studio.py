@@ -12,8 +12,10 @@ from gesso.accounts.models import Membership
 from gesso.core import ids
 from gesso.generations import submission
 from gesso.generations.models import Generation, Output
+from gesso.images import uploads
 from gesso.moderation.verdict import Verdict
 from gesso.providers import protocol
+from gesso.web import references
 from tests import world
 
 pytestmark = pytest.mark.django_db
@@ -194,6 +196,24 @@ def test_a_picture_of_ones_own_can_be_used_as_reference(browser, who):
     chips = browser.get(f"/studio/references?reference={picture.id}:style&reference={uuid.uuid4()}:", headers=HTMX)
     assert re.findall(r'name="reference" value="([^"]+)"', text(chips)) == [f"{picture.id}:style"]
     assert str(picture.id) in text(browser.get("/studio/library"))
+
+
+def test_the_whole_library_can_be_picked_from_and_searched(browser, who, monkeypatch):
+    monkeypatch.setattr(references, "OFFERED", 2)
+    mine = {str(world.upload(who, colour=f"#00000{number}").id) for number in range(3)}
+    named = uploads.store(who.workspace, who.user, world.picture(), "a teapot & cup.png")
+    world.upload(world.person())
+    found, address = [], "/studio/library"
+    while address:
+        page = text(browser.get(address, headers=HTMX))
+        found += re.findall(r'data-use="([^"]+)"', page)
+        more = re.search(r'hx-get="(/studio/library[^"]+)"', page)
+        address = more[1] if more else ""
+    assert sorted(found) == sorted(mine | {str(named.id)})
+    searched = text(browser.get("/studio/library", {"q": "teapot & c"}, headers=HTMX))
+    assert re.findall(r'data-use="([^"]+)"', searched) == [str(named.id)]
+    assert "No picture matches “<b>”." in text(browser.get("/studio/library", {"q": "<b>"}, headers=HTMX))
+    assert browser.get("/studio/library", {"cursor": "1"}).status_code == 400
 
 
 def test_an_upload_becomes_a_chip(browser):

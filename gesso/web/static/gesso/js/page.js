@@ -60,7 +60,7 @@ function key(event) {
   /** @type {Record<string, () => void>} */
   const does = {
     "?": () => dialog?.showModal(),
-    "/": () => /** @type {HTMLElement | null} */ (document.querySelector("[type=search]") ?? document.getElementById("prompt"))?.focus(),
+    "/": () => [...document.querySelectorAll(/** @type {"input"} */ ("#prompt, [type=search]"))].findLast((each) => each.checkVisibility())?.focus(),
     gc: () => location.assign("/studio"),
     gl: () => location.assign("/library"),
     j: () => walk(1),
