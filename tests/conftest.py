@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from time import sleep
 
 import django
 import pytest
@@ -65,7 +66,11 @@ def _directory():
     try:
         yield directory
     finally:
-        shutil.rmtree(directory)
+        try:
+            shutil.rmtree(directory)
+        except OSError:  # the children of somebody who was killed were still writing
+            sleep(2)
+            shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session", autouse=True)

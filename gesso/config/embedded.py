@@ -51,7 +51,7 @@ _OPTIONS = {
     "idle_in_transaction_session_timeout": "60s",
 }
 # For tests: a real server whose data nobody misses after a power cut.
-_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
+_FORGETFUL = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
 
 
 class Unusable(Exception):

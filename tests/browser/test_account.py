@@ -94,6 +94,8 @@ def test_a_password_and_an_authenticator_app_guard_the_door(desk):
 
 def _code(secret: str) -> str:
     """Return the six digits that an authenticator app shows now (RFC 6238)."""
+    if (left := 30 - time.time() % 30) < 10:  # it shall still be good when it arrives
+        time.sleep(left)
     key = base64.b32decode(secret)
     digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
     start = digest[-1] & 15

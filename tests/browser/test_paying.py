@@ -67,7 +67,7 @@ def until_credits(who, amount: int) -> None:
 
 def until_said(who, path: str, words: str) -> None:
     """Open a page until it says this: webhooks are handled a moment later."""
-    instance.until(lambda: who.go(path).get_by_text(re.compile(words, re.IGNORECASE)).count(), what=words)
+    instance.until(lambda: who.go(path).get_by_text(re.compile(words, re.IGNORECASE)).count(), 60, words)
 
 
 def test_the_first_pack_the_credits_its_images_and_a_refund_of_them_all(desk, stripe):

@@ -98,7 +98,7 @@ def test_without_javascript_a_form_still_generates(desk):
     who.choose(count=2)
     who.press_generate()
     card = who.card(prompt)
-    for _ in range(30):
+    for _ in range(120):
         if card.get_attribute("data-in-hand") is None:
             break
         who.page.wait_for_timeout(500)

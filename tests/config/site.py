@@ -18,7 +18,7 @@ from gesso.core.later import Later
 from gesso.generations import broadcast
 
 WORKSPACE = uuid.UUID(int=1)
-SEEN = {"canceled_waits": 0, "closed_files": 0, "credentials_looked_at": 0}
+SEEN = {"waits": 0, "canceled_waits": 0, "closed_files": 0, "credentials_looked_at": 0}
 
 
 def echo(request):
@@ -59,6 +59,7 @@ def stream(request):
 
 def later(request):
     async def wait():
+        SEEN["waits"] += 1
         try:
             await asyncio.sleep(float(request.GET["seconds"]))
         except asyncio.CancelledError:

@@ -42,11 +42,11 @@ def test_the_arguments_of_every_process_say_what_it_is(gesso):
 
 
 @pytest.mark.parametrize("part", ["web", "worker", "postgres"])
-def test_a_part_that_is_killed_is_back_within_a_second(gesso, part):
+def test_a_part_that_is_killed_is_back_at_once(gesso, part):
     time.sleep(2)  # older than a part that can't start
     before = gesso.parts()[part]
     os.kill(before, signal.SIGKILL)
-    until(lambda: gesso.parts().get(part) not in {None, before}, 1, f"a new {part}")
+    until(lambda: gesso.parts().get(part) not in {None, before}, 5, f"a new {part}")
     until(gesso.well, 15, "everything to be well")
 
 
@@ -87,7 +87,7 @@ def test_a_second_signal_stops_at_once(gesso):
     gesso.process.send_signal(signal.SIGTERM)
     time.sleep(1)
     assert gesso.process.poll() is None
-    assert gesso.stop(signal.SIGTERM, 3) == 0
+    assert gesso.stop(signal.SIGTERM, 8) == 0  # the grace is 14
 
 
 def test_killed_itself_it_leaves_nothing_and_starts_again(place_for_data):
@@ -161,7 +161,8 @@ def ordinary_user():
     try:
         yield ["setpriv", *words, "--"]
     finally:
-        subprocess.run(["userdel", name], check=True)
+        # It is refused while a process of that user still dies.
+        until(lambda: subprocess.run(["userdel", name], check=False).returncode == 0, 10, "the user to go")
 
 
 def _private(path):

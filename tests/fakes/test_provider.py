@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from gesso.images import intake
-from tests import world
+from tests import instance, world
 from tests.fakes import provider, provider_faults, provider_pictures
 from tests.providers import asking
 
@@ -157,8 +157,8 @@ def test_the_journal_tells_what_was_accepted_and_answered(fake, client):
     with pytest.raises(httpx2.RemoteProtocolError):
         generate(client, "[fake: drop]")
     with pytest.raises(httpx2.ReadTimeout):
-        client.post("images/generations", json={"prompt": "[fake: latency=5]"}, timeout=0.2)
-    time.sleep(0.2)
+        client.post("images/generations", json={"prompt": "[fake: latency=5]"}, timeout=1)
+    instance.until(lambda: fake.journal()[-1]["outcome"] == "client left", 10)
     rows = [(row["outcome"], row["accepted"], row["answered"]) for row in fake.journal()]
     assert rows == [
         ("completed", True, True), ("500", False, True), ("drop", True, False), ("client left", True, False),

@@ -51,7 +51,7 @@ def hearing(studio):
 
 def test_from_the_question_to_the_bytes_and_the_bill(studio):
     before = studio.told("/api/credits")["available"]
-    studio.fake.control(latency=1)
+    studio.fake.control(latency=3)
     with hearing(studio) as heard:
         number = studio.submit("From question to bytes", count=2, quality="medium", aspect_ratio="4:5")
         held = studio.told("/api/credits")
@@ -83,7 +83,7 @@ def test_twenty_cancels_race_their_answers(studio):
     for n in range(20):
         number = studio.submit(f"Canceled or not {n}")
         studio.until_called(f"Canceled or not {n}")
-        time.sleep(chance.uniform(0.2, 0.7))
+        time.sleep(chance.uniform(0.1, 1.5))
         answer = studio.ask("POST", f"/api/generations/{number}/cancel")
         assert answer.status_code in {202, 409}, answer.text
         (row,) = studio.ended(number)

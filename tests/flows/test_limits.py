@@ -22,7 +22,7 @@ def states(studio, numbers) -> list[str]:
 
 
 def test_four_run_and_the_others_wait_their_turn(studio):
-    studio.fake.control(latency=4)
+    studio.fake.control(latency=6)
     numbers = [studio.submit(f"In line {n}") for n in range(6)]
     until(lambda: states(studio, numbers).count("running") == 4, stand.PATIENCE, "four at work")
     assert states(studio, numbers).count("queued") == 2

@@ -1,5 +1,6 @@
 """One template for each process of ours, one child for each picture: who ends whom, and that nothing is left."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -60,14 +61,14 @@ def test_a_crash_renews_the_template_and_an_ordinary_end_does_not(child):
 
 
 def test_two_at_once_are_two_children(child):
-    child.does("import time; time.sleep(0.5)")
+    child.does("import time; time.sleep(2)")
     first, second = Decoding(), Decoding()
     assert first.begin() != second.begin()
     assert (first.end().width, second.end().width) == (20, 20)
 
 
 def test_a_child_that_is_killed_is_exhausted_and_the_other_goes_on(child):
-    child.does("import time; time.sleep(1)")
+    child.does("import time; time.sleep(3)")
     first, second = Decoding(), Decoding()
     pid = first.begin()
     second.begin()
@@ -87,7 +88,7 @@ def test_a_template_that_is_killed_while_idle_is_replaced():
 
 
 def test_a_template_that_is_killed_at_work_takes_its_children_along_and_the_picture_is_tried_again(child):
-    child.does("import time; time.sleep(1)")
+    child.does("import time; time.sleep(3)")
     beside = Decoding()
     pid, old = beside.begin(), decoder_spy.template()
     os.kill(old, signal.SIGKILL)
@@ -103,7 +104,7 @@ def test_a_template_that_never_lives_is_no_fault_of_the_picture(child):
 
 
 def test_a_template_that_hangs_is_replaced(child, monkeypatch):
-    monkeypatch.setattr(decoding, "START_SECONDS", 2)
+    monkeypatch.setattr(decoding, "START_SECONDS", 6)
     decoding._end()
     child.does("pass")
     old = decoder_spy.template()
@@ -114,6 +115,7 @@ def test_a_template_that_hangs_is_replaced(child, monkeypatch):
 
 
 def test_two_hundred_pictures_leave_nothing_behind():
+    gc.collect()  # what earlier tests left open would be closed in between
     decoding.decode(PICTURE, "measure", LIMITS)
     template, ours = decoder_spy.template(), len(decoder_spy.files(os.getpid()))
     for _ in range(200):

@@ -116,7 +116,7 @@ def test_a_call_is_cut_off_when_its_whole_time_is_over(fake, monkeypatch):
     plain = protocol.Request
 
     def impatient(**words):
-        return dataclasses.replace(plain(**words), timeout=0.5)
+        return dataclasses.replace(plain(**words), timeout=1.5)
 
     monkeypatch.setattr(protocol, "Request", impatient)
     ended, calls = run(fake, "Drop by drop [fake: trickle]")

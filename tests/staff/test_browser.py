@@ -54,8 +54,9 @@ def test_staff_look_around_and_grant_credits(page, studio):
             page.locator("#result_list tbody th a").first.click()
             page.wait_for_url(re.compile("/change/"))
     page.goto("/staff/accounts/workspace/")
-    page.get_by_role("searchbox").or_(page.locator("#searchbar")).first.fill("ada@example")
+    page.locator("#searchbar").fill("ada@example")
     page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("[?&]q=ada"))
     page.get_by_role("link", name="ada", exact=True).click()
     page.get_by_role("link", name="Grant credits").click()
     page.get_by_label("Credits").fill("75")
@@ -63,6 +64,6 @@ def test_staff_look_around_and_grant_credits(page, studio):
     page.get_by_role("button", name="Grant credits").click()
     assert "75 credits granted." in page.locator(".messagelist").inner_text()
     page.get_by_role("link", name="Entries", exact=True).click()
-    assert page.locator("#result_list tbody tr").count() >= 1
+    page.locator("#result_list tbody tr").first.wait_for()
     page.get_by_role("link", name="Back to the studio").click()
     page.wait_for_url(re.compile("/studio"))

@@ -29,7 +29,7 @@ def loop(monkeypatch):
     made.start()
     yield made
     made.stop()
-    assert not any(thread.is_alive() for thread in made._threads)
+    until(lambda: not any(thread.is_alive() for thread in made._threads), 10, "the threads to end")
 
 
 def hear(till, number: str, *subjects: protocol.Subject) -> None:

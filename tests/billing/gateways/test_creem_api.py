@@ -74,6 +74,9 @@ def test_silence_too_much_and_nobody_there_are_unavailable(store, monkeypatch):
     store.server.faults.append(1.0)
     with pytest.raises(protocol.Unavailable, match="ReadTimeout"):
         ask(api)
+    api.close()
+    monkeypatch.setattr(creem_api, "READ_SECONDS", 10)
+    api = creem_api.Api(store.api_key, store.url)
     monkeypatch.setattr(creem_api, "LARGEST_ANSWER", 100)
     with pytest.raises(protocol.Unavailable, match="TooMuch"):
         ask(api)
