@@ -14,7 +14,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.http import HttpRequest
 
-from gesso.accounts.models import User
+from gesso.accounts.models import SignInLink, User
 
 WHOLE_SECONDS = 30 * 24 * 3600  # from signing in to the end; SESSION_COOKIE_AGE is from the last use
 NOTED_SECONDS = 24 * 3600  # how often a use is written down: once a day costs nothing
@@ -29,14 +29,10 @@ class SessionStore(db.SessionStore):
         held: dict[str, Any] = super().load()
         if SESSION_KEY not in held:
             return held
-        now = int(time.time())
-        if now - held.setdefault(BEGAN, now) > WHOLE_SECONDS:
+        if time.time() - held.get(BEGAN, time.time()) > WHOLE_SECONDS:
             self.delete(self.session_key)
             self._session_key = None
             return {}
-        if now - held.get(USED, 0) > NOTED_SECONDS:
-            held[USED] = now
-            self.modified = True  # saved with the answer, with a new end and a new cookie
         return held
 
 
@@ -45,10 +41,20 @@ def begin(request: HttpRequest) -> None:
     request.session[BEGAN] = request.session[USED] = int(time.time())
 
 
+def note_use(request: HttpRequest) -> None:
+    """Put the end of an unused session off; for pages about somebody only, as the answer carries the cookie anew."""
+    now = int(time.time())
+    if now - request.session.get(USED, 0) > NOTED_SECONDS:
+        request.session.setdefault(BEGAN, now)  # it may be older than this count
+        request.session[USED] = now
+
+
 def end_others(request: HttpRequest, user: User) -> None:
-    """Sign this person out in every other browser, and say so where it happened."""
-    others = list(UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key))
-    for other in others:
+    """Sign this person out in every other browser, void their unused links, and say so where it happened."""
+    SignInLink.objects.filter(user=user, used_at=None).delete()
+    others = UserSession.objects.filter(user=user).exclude(session_key=request.session.session_key)
+    ended = [other for other in others if other.exists()]  # the list keeps those that ended by themselves
+    for other in ended:
         other.end()
-    if others:
+    if ended:
         messages.info(request, "You were signed out in every other browser.")

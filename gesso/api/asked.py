@@ -50,7 +50,8 @@ def form(
         raise Refusal(400, "bad_file", f"{name} must be a file.", field=name)
     for name, value in request.POST.items():
         if UNREADABLE in str(value) or UNREADABLE in name:
-            raise Refusal(400, "bad_multipart", f"{name[:60]} is not UTF-8.", field=name[:60])
+            words = f"{name[:60]} has a character that could not be read (U+FFFD). Send text as UTF-8."
+            raise Refusal(400, "bad_multipart", words, field=name[:60])
     return {str(name): request.POST[name] for name in request.POST}, sent
 
 

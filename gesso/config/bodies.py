@@ -28,6 +28,7 @@ ANONYMOUS_BYTES = 64 * 1024
 FORM_BYTES = 1_000_000  # beside the files that the catalogue allows: a form's fields and boundaries
 IDLE_SECONDS = 30  # who sends nothing for so long is no longer waited for
 UNICODE = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+LONGEST_TYPE = 500  # bytes of a Content-Type: parsing takes the square of them, and a boundary has at most 70
 LINGER_SECONDS = 2  # how long a refused client may go on sending before it is cut off
 
 
@@ -52,7 +53,8 @@ class Unknown(Refused):
 
     def __init__(self) -> None:
         sentence = (
-            f"The API key or session is not active, and a request without one may have {ANONYMOUS_BYTES:,} bytes."
+            "The API key or session is not active. "
+            f"Without an active one a request may have at most {ANONYMOUS_BYTES:,} bytes."
         )
         super().__init__(401, "invalid_api_key", sentence)
 
@@ -61,7 +63,7 @@ class NotUnicode(Refused):
     """A form in another encoding: some of those that Python knows take minutes for a page of text, or read no text."""
 
     def __init__(self) -> None:
-        super().__init__(415, "unsupported_media_type", "Send text as UTF-8.")
+        super().__init__(415, "unsupported_media_type", "Send one Content-Type, and text as UTF-8.")
 
 
 class Stalled(Refused):
@@ -79,7 +81,8 @@ async def read(scope: Scope, receive: Receive, known: Known) -> IO[bytes]:
     when the client goes.
     """
     headers = list(scope["headers"])
-    if any(name == b"content-type" and not _is_unicode(value) for name, value in headers):
+    types = [value for name, value in headers if name == b"content-type"]
+    if len(types) > 1 or not all(map(_is_unicode, types)):  # Django would join two, and read in them what neither says
         raise NotUnicode
     announced = next((value for name, value in headers if name == b"content-length"), b"")
     bound = await _bound(scope, int(announced) if announced.isdigit() else 0, known)
@@ -125,7 +128,12 @@ async def _bound(scope: Scope, size: int, known: Known) -> int:
 
 
 def _is_unicode(media_type: bytes) -> bool:
-    _, words = parse_header_parameters(media_type.decode("latin-1"))
+    if len(media_type) > LONGEST_TYPE:
+        return False
+    try:
+        _, words = parse_header_parameters(media_type.decode("latin-1"))
+    except ValueError:
+        return False
     return words.get("charset", "utf-8").lower() in UNICODE
 
 

@@ -81,7 +81,7 @@ async def _run() -> None:
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         for task in (asking, *parts):
             task.cancel()
-        results = await asyncio.gather(asking, *parts, return_exceptions=True)
+        _, *results = await asyncio.gather(asking, *parts, return_exceptions=True)  # the check has said its own
     money.stop()
     sweeper.stop()
     renewer.stop()

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from django.conf import settings
 from django.db import connection
@@ -116,8 +117,10 @@ class Hub:
                     pause = 0.1
                     async for notify in listening.notifies():
                         self._tell(notify.payload)
-            except Exception as lost:  # noqa: BLE001 (whatever it is: who stops listening is deaf without a word)
+            except psycopg.Error as lost:
                 log.warning("the notice connection was lost; listening again", pause=pause, reason=repr(lost))
+            except Exception:  # whatever it is: who stops listening is deaf without a word
+                log.exception("listening for notices failed; trying again", pause=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, 5.0)
 

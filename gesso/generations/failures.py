@@ -31,7 +31,8 @@ _ALL = (
     ),
     Failure(
         "moderation_unreadable", "Failed",
-        "The content check could not read the prompt or a reference, so nothing was sent. Try a smaller reference.",
+        "The content check could not read the prompt or a reference, so nothing was sent. "
+        "Try another prompt, or a smaller reference.",
         retry=False,
     ),
     Failure(

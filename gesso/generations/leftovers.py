@@ -1,21 +1,21 @@
 """What deaths leave in the storage, deleted every few hours: writes that never ended, pictures that no row names.
 
 Listing a big bucket takes a request for each thousand objects, so it is done rarely, by one worker, in a thread of its
-own. Invariant: nothing is deleted that a row names, or that a row may yet come to name. What belongs to a generation
-or a workspace that we don't know stays: it may be another install's, and `doctor` reports it.
+own. Invariant: nothing is deleted that a row names, or that a row may yet come to name. An upload goes by the row that
+it wrote beforehand, an output by its generation, which has ended. What no row of ours tells of stays: it may be another
+install's, and `doctor` reports it.
 """
 
 import threading
-import uuid
 from collections.abc import Iterable
 
 import structlog
 from django.db import connection
 
-from gesso.accounts.models import Workspace
 from gesso.core import clock, ids
 from gesso.generations.models import Generation
 from gesso.images import orphans, storage
+from gesso.images.models import UnfinishedUpload
 
 EVERY_HOURS = 3  # so that there are some tries between the two ages of `orphans`
 NAME = "leftovers"
@@ -45,34 +45,25 @@ def clear() -> int:
     store = storage.current()
     before = clock.now() - orphans.SWEPT_AGE
     deleted = store.delete_unfinished(before)
-    for prefix, ours in (("u", _uploads), ("g", _outputs)):
-        listed = [key for key, _ in orphans.among(store.keys(prefix), before=before)]
-        for key in ours(listed):
-            store.delete(key)
-            deleted += 1
+    listed = [key for key, _ in orphans.among(store.keys("g"), before=before)]
+    for key in _outputs(listed):
+        store.delete(key)
+        deleted += 1
+    for upload in UnfinishedUpload.objects.filter(begun_at__lt=before):
+        store.delete(upload.storage_key)
+        upload.delete()
+        deleted += 1
     if deleted:
         log.warning("deleted what nothing needs from the storage", count=deleted)
     return deleted
 
 
-def _uploads(keys: Iterable[str]) -> set[str]:
-    """Return those that no upload in hand will name: an upload makes its row at once, under a key of its own."""
-    owners = _owners(keys)
-    known = set(Workspace.objects.filter(id__in=owners.values()).values_list("id", flat=True))
-    return {key for key, owner in owners.items() if owner in known}
-
-
 def _outputs(keys: Iterable[str]) -> set[str]:
     """Return those that no delivery will name: what has ended gets no more images, and has all that it got."""
-    owners = _owners(keys)
+    owners = {key: owner for key in keys if storage.is_key(key) and (owner := ids.parse(key.split("/")[1]))}
     ended = set(Generation.objects.filter(id__in=owners.values(), ended_at__isnull=False).values_list("id", flat=True))
     # Looked at once more: the one that has just ended may have been delivered since its key was looked up.
     return orphans.nameless(key for key, owner in owners.items() if owner in ended)
-
-
-def _owners(keys: Iterable[str]) -> dict[str, uuid.UUID]:
-    """Return whose each key is, of those that we make: a workspace's or a generation's."""
-    return {key: owner for key in keys if storage.is_key(key) and (owner := ids.parse(key.split("/")[1]))}
 
 
 def _run() -> None:

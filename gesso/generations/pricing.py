@@ -23,7 +23,14 @@ class Quote:
 
 
 def quote(spec: GenerationSpec) -> Quote:
-    """Return the price of `spec`."""
+    """Return the price of `spec`, whose model is in the catalogue."""
+    each = today(spec.model, spec.quality)
+    assert each is not None
+    return Quote(each=each, count=spec.count)
+
+
+def today(model_id: str, quality: catalog.Quality) -> int | None:
+    """Return what one image costs by the catalogue as it is now, None when the model has left it."""
     rules = catalog.current()
-    model = next(model for model in rules.models if model.id == spec.model)
-    return Quote(each=model.price(spec.quality, rules.prices), count=spec.count)
+    model = next((model for model in rules.models if model.id == model_id), None)
+    return model.price(quality, rules.prices) if model else None

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 LONG_PAUSE = 20.0  # seconds; a longer one gives the lease back and waits in the database
 MODERATION_PAUSE = 5.0
+UNREADABLE = "unreadable"  # the category of a picture that moderation can't judge: nobody knows that it may be seen
 STORAGE_PAUSE = 2.0
 PICTURE_THREADS = 3
 PLACES = 4  # answers that are worked on at once; the rest wait, those nearest to their end in front
@@ -65,12 +66,14 @@ class Means:
         return await asyncio.get_running_loop().run_in_executor(self._pictures, lambda: function(*args, **kwargs))
 
     async def judge_output(self, proved: outputs.Proved) -> Sequence[str]:
-        """Return the categories for which a picture must not be seen (none: it may); waits while nobody answers."""
+        """Return why a picture must not be seen, in categories (none: it may); waits while nobody answers."""
         while True:
             try:
                 verdict = await self.moderator.judge_output(proved.picture.data, proved.proof.media_type)
             except policy.Unavailable as unavailable:
                 log.warning("moderation of an output did not answer", reason=str(unavailable))
+                if unavailable.final:
+                    return (UNREADABLE,)
                 await asyncio.sleep(max(MODERATION_PAUSE, unavailable.retry_after or 0.0))
             else:
                 return () if verdict.allowed else (verdict.categories or ("policy",))

@@ -8,6 +8,7 @@ provider's, untouched; the bytes of an upload are our clean, upright re-encode. 
 import uuid
 
 from django.db import models
+from django.db.models.functions import Now
 
 from gesso.accounts.models import User, Workspace
 from gesso.core import ids
@@ -63,3 +64,13 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class UnfinishedUpload(models.Model):
+    """An upload on its way: written before its bytes, deleted with the making of its row. One that is old has died."""
+
+    storage_key = models.CharField(max_length=200, primary_key=True)
+    begun_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.storage_key

@@ -3,10 +3,12 @@
 import datetime
 import unicodedata
 
+from django.db import transaction
+
 from gesso.accounts.models import User, Workspace
 from gesso.core import catalog, clock, ids
 from gesso.images import intake, storage
-from gesso.images.models import Image
+from gesso.images.models import Image, UnfinishedUpload
 
 _EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 LABEL_CHARACTERS = 120
@@ -27,12 +29,15 @@ def store(workspace: Workspace, member: User | None, data: bytes, name: str) -> 
     made = intake.clean(data)
     number = ids.uuid7()
     key = f"u/{workspace.id}/{number}.{_EXTENSIONS[made.media_type]}"
+    unfinished = UnfinishedUpload.objects.create(storage_key=key)
     storage.current().put(key, made.data)
-    return Image.objects.create(
-        id=number, workspace=workspace, member=member, origin=Image.Origin.UPLOAD, width=made.width, height=made.height,
-        media_type=made.media_type, bytes=len(made.data), sha256=made.sha256, storage_key=key, label=label(name),
-        placeholder=made.placeholder, verdict=Image.Verdict.ALLOWED,
-    )  # fmt: skip
+    with transaction.atomic():
+        unfinished.delete()
+        return Image.objects.create(
+            id=number, workspace=workspace, member=member, origin=Image.Origin.UPLOAD, width=made.width,
+            height=made.height, media_type=made.media_type, bytes=len(made.data), sha256=made.sha256, storage_key=key,
+            label=label(name), placeholder=made.placeholder, verdict=Image.Verdict.ALLOWED,
+        )  # fmt: skip
 
 
 def label(name: str) -> str:

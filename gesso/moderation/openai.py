@@ -15,7 +15,8 @@ from gesso.core import http
 from gesso.moderation.verdict import Unavailable, Verdict, allowed
 
 SECONDS = 30.0
-UNREADABLE = frozenset({400, 413, 415, 422})  # what was asked about is too large, or nothing that it takes
+TOO_LARGE = frozenset({413, 415})  # what was asked about is too large, or nothing that it takes
+UNREADABLE = TOO_LARGE | {400, 422}  # of a picture; of a text they speak of how it was asked, which is our side
 
 
 class Moderations:
@@ -63,7 +64,7 @@ class Moderations:
             raise Unavailable(
                 f"moderation answered {answer.status_code}",
                 retry_after=http.retry_seconds(answer.headers.get("retry-after")),
-                final=answer.status_code in UNREADABLE,
+                final=answer.status_code in (TOO_LARGE if parts[0]["type"] == "text" else UNREADABLE),
             )
         return self._read(answer.content)
 

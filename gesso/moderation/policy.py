@@ -107,6 +107,8 @@ class Moderator:
                 await self._remote.judge(QUESTION, [])
             except Unavailable as unavailable:
                 log.error("no generation can be made: moderation does not answer", reason=str(unavailable))
+            except Exception:  # whatever it is: the first generation meets it too, and is no reason to end the worker
+                log.exception("moderation could not be asked at the start")
 
     def judge_at_once(self, prompt: str) -> Verdict | None:
         """Return the verdict about a prompt without references where nobody else has to be asked, else None."""

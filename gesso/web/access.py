@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django_htmx.middleware import HtmxDetails
 
-from gesso.accounts import staff_entry, workspaces
+from gesso.accounts import sessions, staff_entry, workspaces
 from gesso.accounts.models import Membership, User, Workspace
 
 P = ParamSpec("P")
@@ -46,6 +46,7 @@ def signed_in(view: "Guarded[P]") -> "Open[P]":
         user = request.user
         if not isinstance(user, User):
             return _to_sign_in(request)
+        sessions.note_use(request)
         ours = cast("Request", request)
         ours.memberships = workspaces.of(user)
         ours.membership = workspaces.pick(ours.memberships, request.session.get(CHOSEN))

@@ -8,13 +8,14 @@ import dataclasses
 import datetime
 import functools
 import html
+from typing import cast
 
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.safestring import SafeString, mark_safe
 
 from gesso.core import catalog
-from gesso.generations import failures
+from gesso.generations import failures, pricing
 from gesso.generations.models import Generation, GenerationReference, Output
 from gesso.images.models import Image
 from gesso.web import wording
@@ -130,7 +131,7 @@ def of(generation: Generation, *, now: datetime.datetime, place: int = 0) -> Car
         small_tiles=generation.state == Generation.State.QUEUED and place > 1,  # who is next is as large as if begun
         receipt=receipt(generation, outputs, delivered),
         problem=problem,
-        again=wording.plural(generation.price, "credit"),
+        again=wording.plural(_price_now(generation, generation.count), "credit"),
         missing=_missing(generation, missing) if not in_hand and not problem and missing else "",
         several=delivered > 1,
         announcement=""
@@ -184,7 +185,13 @@ def _elapsed(generation: Generation, now: datetime.datetime) -> str:
 
 def _missing(generation: Generation, missing: int) -> str:
     words = "the missing one" if missing == 1 else f"the missing {missing}"
-    return f"Make {words} · {missing * generation.price_each}"
+    return f"Make {words} · {_price_now(generation, missing)}"
+
+
+def _price_now(generation: Generation, count: int) -> int:
+    """Return what `count` more would cost by the catalogue as it is now; what they did when the model has left it."""
+    each = pricing.today(generation.model, cast("catalog.Quality", generation.quality))
+    return count * (generation.price_each if each is None else each)
 
 
 def _announced(generation: Generation, delivered: int) -> str:

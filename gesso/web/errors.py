@@ -6,6 +6,7 @@ They ask nothing of the database and show no account: a broken page must not bre
 import uuid
 
 import structlog
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -43,6 +44,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         words = "The form is larger than this install takes. Nothing was changed."
         return _page(request, 413, "That is too much at once", words)
+    if isinstance(exception, SessionInterrupted):
+        words = "You signed out in another tab meanwhile. What you sent may have been done: look before you repeat it."
+        return _page(request, 400, "You were signed out", words)
     return _page(
         request, 400, "This request makes no sense here", "The address or the form is damaged. Nothing was changed."
     )

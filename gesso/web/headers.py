@@ -46,7 +46,9 @@ def middleware(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Calla
         if request.path == SIGN_OUT and request.method == "POST":
             response["Clear-Site-Data"] = '"cache"'  # pages and pictures that the next person at this screen could see
         if "public" in response.get("Cache-Control", ""):
-            # The check of forms looks into the session of every request; a public page says the same to everybody.
+            # The check of forms looks into the session of every request; a public page says the same to everybody, and
+            # a cache may give it to anybody: no cookie goes with it.
+            response.cookies.clear()
             varies = [name for name in response.get("Vary", "").split(", ") if name not in {"", "Cookie"}]
             response.headers.pop("Vary", None)
             if varies:

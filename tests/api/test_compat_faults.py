@@ -77,3 +77,16 @@ def test_a_wait_outlasts_a_database_that_is_away(caller, monkeypatch):
     assert len(looks) == 2
     monkeypatch.undo()
     assert later.finish().status_code == 200
+
+
+def test_a_fault_of_ours_after_the_work_claims_nothing_about_the_charge(caller, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("nobody thought of this")
+
+    later = caller.post("/v1/images/generations", ASKED)
+    world.drive(Generation.objects.get(), world.ScriptedProvider())
+    monkeypatch.setattr("gesso.api.compat_answer._body", broken)
+    answer = later.finish()
+    assert told(answer) == (500, "internal", "false")
+    assert "charged" not in answer.content.decode()
+    assert "is in the history" in answer.content.decode()

@@ -135,6 +135,15 @@ def test_escape_leads_back_to_where_the_viewer_was_opened(desk):
     who.page.keyboard.press("Escape")
     who.page.wait_for_url("**/library?q=lamp")
     assert who.page.evaluate("history.state") == "as it was left"
+    tile = who.page.locator("#wall li.tile").first
+    tile.locator("a").first.click()
+    who.page.wait_for_url("**/images/*")
+    with who.page.expect_response("**/favourite"):
+        who.page.keyboard.press("f")
+    expect(who.page.locator("[data-act=favourite]")).to_have_attribute("aria-pressed", "true")
+    who.page.keyboard.press("Escape")
+    who.page.wait_for_url("**/library?q=lamp")
+    expect(tile.locator("[data-act=favourite]")).to_have_attribute("aria-pressed", "true")
     link = who.go("/library").locator("#wall li.tile > a").first.get_attribute("href")
     who.go("/settings")
     who.go(link)

@@ -95,8 +95,23 @@ def test_a_refused_file_is_told_of_after_a_refused_prompt(who, tmp_path):
 def test_focus_stays_in_the_tray_when_its_last_reference_goes(who, tmp_path):
     who.page.get_by_role("button", name="Change settings").click()
     who.page.locator('[type="file"]').set_input_files(picture(tmp_path, "jug.png", "teal"))
+    expect(who.page.locator("[data-tray] li[data-image]")).to_have_count(1)
     who.page.get_by_role("button", name="Remove reference 1").click()
     expect(who.page.get_by_role("button", name="Choose", exact=True)).to_be_focused()
+
+
+def test_a_card_that_can_not_be_run_again_says_why_although_the_sheet_is_folded(who):
+    who.expect_status(422)
+    who.page.get_by_role("button", name="Change settings").click()
+    card = who.generate("A jug on a table")
+    who.delivered(card, 1)
+    why = "A reference is no longer there. Remove it and add it again."
+    told = {"status": 422, "headers": {"X-Fragment": "1"}, "content_type": "text/html"}
+    body = f'<p class="error" id="error-references">{why}</p><p class="error" id="error-prompt" hidden></p>'
+    who.page.route("**/retry", lambda route: route.fulfill(**told, body=body))  # as the studio answers
+    card.get_by_role("button", name="Run again").click()
+    expect(who.page.locator(".toast")).to_have_text(why)
+    expect(who.page.locator("#error-references")).to_have_text(why)
 
 
 def test_the_balance_above_the_feed_follows(who):

@@ -184,7 +184,7 @@ def test_a_wait_that_fails_is_answered_by_its_last_step(served):
 
 
 def test_more_waits_than_threads_leave_room_for_pages(served):
-    waiting = [threading.Thread(target=served.get, args=("/later?seconds=5",)) for _ in range(12)]
+    waiting = [threading.Thread(target=served.get, args=("/later?seconds=8",)) for _ in range(12)]
     for thread in waiting:
         thread.start()
     assert served.get("/echo").status_code == 200
@@ -196,7 +196,7 @@ def test_more_waits_than_threads_leave_room_for_pages(served):
 def test_a_client_that_hangs_up_ends_its_wait(served):
     before = served.state()["canceled_waits"]
     with pytest.raises(httpx2.ReadTimeout):
-        httpx2.get(served.url + "/later?seconds=60", timeout=0.3, trust_env=False)
+        httpx2.get(served.url + "/later?seconds=60", timeout=httpx2.Timeout(10, read=1.5), trust_env=False)
     until(lambda: served.state()["canceled_waits"] == before + 1, 5, "the wait to end")
 
 
@@ -270,6 +270,23 @@ def test_text_in_another_encoding_is_refused_before_anybody_decodes_it(served, c
     assert post("charset=UTF-8").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['multipart/form-data; boundary=b; a="', '"; charset=punycode'],  # Django joins them by a comma
+        ["text/plain", "text/plain"],
+        ["text/plain; a*=foo''b"],
+        ['text/plain; a="' + ";" * 60_000],
+    ],
+    ids=["a charset across two", "two", "a parameter nobody can read", "a long one"],
+)
+def test_a_strange_content_type_is_refused_at_once(served, lines):
+    head = "".join(f"Content-Type: {line}\r\n" for line in lines)
+    answer = served.talk(f"POST /echo HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: 1\r\n\r\nx".encode())
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b'"code":"unsupported_media_type"' in answer
+
+
 def test_a_credential_is_looked_at_for_large_bodies_alone(served):
     before = served.state()["credentials_looked_at"]
     signed = {"Authorization": "Bearer good"}
@@ -335,7 +352,7 @@ def test_on_sigterm_streams_and_waits_end_with_an_answer_and_the_process_with_0(
     waiting.start()
     with open_stream(going_down) as (_, lines):
         assert next(lines) == "begin"
-        time.sleep(0.3)  # the wait is under way too
+        until(lambda: going_down.state()["waits"] == 1, 10, "the wait to be under way too")
         going_down.process.send_signal(signal.SIGTERM)
         assert list(lines) == ["end"]  # a proper last chunk: otherwise the client raises
         waiting.join(30)

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 
 import pytest
+import structlog
 from django.db import connection
 
 from gesso.core.transactions import PatientConnection
@@ -39,7 +40,10 @@ def test_a_fault_of_any_kind_ends_no_listening(monkeypatch):
         broadcast.announce_preview(workspace, generation, 0, 1)
         connection.close()
 
-    first, second = asyncio.run(hear())
+    with structlog.testing.capture_logs() as lines:
+        first, second = asyncio.run(hear())
+    assert {line["event"] for line in lines} == {"listening for notices failed; trying again"}  # none is the network's
+    assert all(line["exc_info"] for line in lines)
     assert faults == []
     assert first.kind == "resync"
     assert (second.kind, second.generation_id, second.data) == ("preview", str(generation), (0, 1))

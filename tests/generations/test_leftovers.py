@@ -15,7 +15,7 @@ from gesso.core import clock
 from gesso.generations import leasing, leftovers, recovery, spool
 from gesso.generations.models import Generation, Heartbeat
 from gesso.images import bucket, orphans, proof, storage
-from gesso.images.models import Image
+from gesso.images.models import Image, UnfinishedUpload
 from tests import world
 from tests.images.conftest import s3_server  # noqa: F401 (a fixture)
 
@@ -90,6 +90,7 @@ def test_what_no_row_names_is_deleted_once_it_is_old_and_before_anybody_is_told(
     later(HALF_A_DAY + 600)
     assert proof.objects_have_rows() == []
     assert leftovers.clear() == 2
+    assert not UnfinishedUpload.objects.exists()
     assert stored() == spared
     later(3 * HALF_A_DAY)
     assert leftovers.clear() == 0
@@ -126,6 +127,30 @@ def test_a_picture_delivered_while_the_storage_is_listed_stays(store, later, mon
     leftovers.clear()
     assert Image.objects.get().storage_key == key
     assert store.get(key) == data
+
+
+def test_an_upload_that_ended_well_or_was_refused_leaves_no_note(store, monkeypatch):
+    who = world.person()
+    world.upload(who)
+    assert not UnfinishedUpload.objects.exists()
+
+    def away(*_: object) -> None:
+        raise storage.Unavailable("away")
+
+    monkeypatch.setattr(store, "put", away)
+    with pytest.raises(storage.Unavailable):
+        world.upload(who)
+    assert UnfinishedUpload.objects.count() == 1  # the bytes may have arrived all the same
+
+
+def test_what_another_database_knows_stays_though_its_workspace_is_known_here(store, later):
+    """A copy of the database, or an older one put in its place, must not cost the original its pictures."""
+    who = world.person()
+    image = world.upload(who)
+    Image.objects.all().delete()
+    later(3 * HALF_A_DAY)
+    assert leftovers.clear() == 0
+    assert stored() == {image.storage_key} == {violation.subject for violation in proof.objects_have_rows()}
 
 
 def test_what_is_somebody_elses_is_reported_and_never_deleted(store, later):

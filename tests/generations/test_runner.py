@@ -152,11 +152,15 @@ def test_what_moderation_can_never_judge_ends_at_once() -> None:
     assert (ended.failure_code, provider.journal, money(who)) == ("moderation_unreadable", [], (10, 0))
 
 
-def test_a_flagged_output_is_withheld_and_not_charged() -> None:
+@pytest.mark.parametrize(
+    "judged",
+    [Verdict(allowed=False, categories=("sexual",), source="test"), policy.Unavailable("answered 413", final=True)],
+    ids=["flagged", "never to be judged"],
+)
+def test_an_output_that_may_not_be_seen_is_withheld_and_not_charged(judged) -> None:
     who = world.person(credits=10)
     generation = world.submit(who)
-    no = Verdict(allowed=False, categories=("sexual",), source="test")
-    ended = world.drive(generation, world.ScriptedProvider(), world.Moderator(output=no))
+    ended = world.drive(generation, world.ScriptedProvider(), world.Moderator(output=judged))
     assert (ended.failure_code, money(who)) == ("output_withheld", (10, 0))
     assert not Image.objects.filter(origin="output").exists()
     assert not any(key.key.startswith("g/") for key in storage.current().keys(f"g/{generation.id}"))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import httpx2
 import pytest
 
 from gesso.moderation import openai
@@ -98,8 +99,25 @@ def test_the_other_questions_are_given_up_when_one_has_no_answer(fake):
 def test_what_is_no_clear_answer_is_no_verdict(fake, fault, pause):
     failed = unavailable(fake, f"Three pears [fake: moderations {fault}]")
     assert failed.retry_after == pause
-    assert failed.final == (fault == "400")
+    assert not failed.final  # of a text, 400 speaks of how we asked
     assert len(fake.journal()) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "of_text", "of_picture"),
+    [(400, False, True), (422, False, True), (413, True, True), (415, True, True), (500, False, False)],
+)
+def test_what_it_can_never_judge_is_final(status, of_text, of_picture):
+    moderations = openai.Moderations("sk-test", "http://127.0.0.1:9/v1", MODEL)
+
+    async def answer(*_, **__):
+        return httpx2.Response(status, content=b"{}")
+
+    moderations._client.post = answer
+    for text, pictures, final in (("Three pears", [], of_text), ("", PICTURES[:1], of_picture)):
+        with pytest.raises(openai.Unavailable) as refused:
+            asyncio.run(moderations.judge(text, pictures))
+        assert refused.value.final is final
 
 
 @pytest.mark.parametrize("fault", ["hang", "stall"])

@@ -109,3 +109,16 @@ def test_a_flagged_generation_costs_nothing_and_shows_nothing(moderator, fake, d
     assert (ended.state, output.failure_code, output.image) == ("failed", code, None)
     assert world.available(who) == 10
     assert len(fake.images()) == asked
+
+
+def test_a_fault_of_ours_at_the_start_is_told_and_ends_nothing(moderator, monkeypatch):
+    async def broken(*_):
+        raise RuntimeError("nobody thought of this")
+
+    made = moderator()
+    monkeypatch.setattr(made._remote, "judge", broken)
+    with structlog.testing.capture_logs() as lines:
+        ask(made, lambda one: one.check())
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("error", "moderation could not be asked at the start")
+    ]

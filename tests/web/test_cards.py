@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 
+from gesso.core import catalog
 from gesso.credits.models import CreditHold
 from gesso.generations.models import Generation, GenerationReference, Output
 from gesso.images.models import Image
@@ -187,3 +188,13 @@ def test_a_long_prompt_is_cut_so_that_a_page_of_cards_stays_small():
     drawn = card("succeeded", "delivered", prompt="A very long prompt, " * 1000)
     assert len(drawn.prompt) <= cards.CARD_LETTERS + 1
     assert drawn.prompt.startswith("A very long prompt, A very")
+
+
+def test_the_same_again_says_what_it_costs_today(monkeypatch):
+    rules = catalog.current()
+    dearer = rules.prices.model_copy(update={"medium": 7})
+    monkeypatch.setattr(catalog, "current", lambda: rules.model_copy(update={"prices": dearer}))
+    assert card("succeeded", "delivered", "delivered").again == "14 credits"
+    assert card("succeeded", "delivered", "bad_picture", code="bad_picture").missing == "Make the missing one · 7"
+    monkeypatch.setattr(catalog, "current", lambda: rules.model_copy(update={"prices": dearer, "models": []}))
+    assert card("succeeded", "delivered", "delivered").again == "8 credits"

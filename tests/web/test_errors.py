@@ -3,8 +3,11 @@
 import re
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 
+from gesso.accounts import workspaces
+from gesso.accounts.models import Workspace
 from tests import world
 
 STALE = (403, "This page is too old")
@@ -66,3 +69,18 @@ def test_too_many_accounts_from_one_place_end_with_our_page(settings):
     client = Client()
     assert client.post("/accounts/signup/").status_code == 200
     assert shown(client.post("/accounts/signup/")) == (429, "Too many tries")
+
+
+@pytest.mark.django_db
+def test_who_was_signed_out_meanwhile_is_told_that_it_may_have_been_done(monkeypatch):
+    client = someone()
+
+    def of(user):
+        Session.objects.all().delete()
+        return memberships(user)
+
+    memberships = workspaces.of
+    monkeypatch.setattr(workspaces, "of", of)
+    name = {"name": "The other office"}
+    assert shown(client.post("/team/new", name)) == (400, "You were signed out")
+    assert Workspace.objects.filter(**name).exists()

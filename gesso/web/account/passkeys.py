@@ -8,10 +8,13 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn import forms as theirs
 from django import forms
 from django.forms.fields import InvalidJSONInput
+
+log = structlog.get_logger()
 
 UNREADABLE = "This passkey could not be read. Please try again."
 _BREAKS = (
@@ -24,7 +27,8 @@ _BREAKS = (
 def _reading() -> Iterator[None]:
     try:
         yield
-    except _BREAKS:
+    except _BREAKS as problem:
+        log.warning("a passkey could not be read", reason=repr(problem))
         raise forms.ValidationError(UNREADABLE, code="unreadable") from None
 
 

@@ -98,6 +98,7 @@ def test_a_link_of_a_team_one_is_not_in_is_not_there(us):
         (browser(person.user), person.workspace),
         (at(us, "owner"), crew.gather().workspace),
     ):
+        client.get("/studio")
         before = dict(client.session)
         assert client.get(f"/team/{workspace.id}/approvals").status_code == 404
         assert dict(client.session) == before

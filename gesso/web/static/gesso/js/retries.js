@@ -11,12 +11,18 @@ const newId = (body) => {
   return String(body.get("id")).slice(0, -12) + [...end].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 
-/** Say in sight what the composer says, which may be far from the card; once is enough where it says what is short. */
-function told() {
+/**
+ * Say in sight why not: the composer, which says it too, may be far from the card, folded, or not on this page. Once is
+ * enough where it says what is short.
+ * @param {string} html
+ */
+function told(html) {
+  const drawn = new DOMParser().parseFromString(html, "text/html");
+  const reasons = [...drawn.querySelectorAll(/** @type {"p"} */ ("#refusal, .error"))].filter((each) => !each.hidden);
+  const detail = reasons.map((each) => each.textContent?.trim()).filter(Boolean).join(" ");
+  if (detail) document.dispatchEvent(new CustomEvent("toast", { detail }));
   const refusal = document.getElementById("refusal");
-  if (!refusal || refusal.hidden) return;
-  document.dispatchEvent(new CustomEvent("toast", { detail: refusal.textContent }));
-  refusal.hidden = document.getElementById("shortfall")?.hidden === false;
+  if (refusal && document.getElementById("shortfall")?.hidden === false) refusal.hidden = true;
 }
 
 /** @param {SubmitEvent} event */
@@ -34,9 +40,10 @@ async function send(event) {
     const response = await fetch(button.formAction, { method: "POST", body: sent, headers: { "HX-Request": "true" } });
     if (!response.headers.get("X-Fragment")) return location.reload(); // signed out, or gone
     delete button.dataset.id;
-    document.dispatchEvent(new CustomEvent("fragment", { detail: await response.text() }));
+    const drawn = await response.text();
+    document.dispatchEvent(new CustomEvent("fragment", { detail: drawn }));
     if (live === "again" && response.ok) scrollTo({ top: 0, behavior: "smooth" });
-    if (!response.ok) told();
+    if (!response.ok) told(drawn);
   } catch {
     document.dispatchEvent(new CustomEvent("toast", { detail: "Could not reach Gesso. Try again." }));
   } finally {

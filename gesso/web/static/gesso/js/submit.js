@@ -66,11 +66,11 @@ async function send(event) {
   refuse("");
   try {
     const response = await fetch(form.action, { method: "POST", body, headers: { "HX-Request": "true" } });
-    sent.answered = true;
     const drawn = response.headers.get("X-Fragment") ? await response.text() : "";
+    sent.answered = drawn !== ""; // what is no answer of ours may have come after it was taken
     // Signed out, or the page is too old: a new one brings the draft back.
     if (!drawn && (response.redirected || [401, 403].includes(response.status))) return location.assign("/studio");
-    if (!drawn) return refuse(`Gesso could not take this (${response.status}). Nothing was held. Your prompt is kept.`);
+    if (!drawn) return refuse(`Gesso could not take this (${response.status}). Your prompt is kept. Generate sends the same again, never twice.`);
     document.dispatchEvent(new CustomEvent("fragment", { detail: drawn }));
     showMistakes();
     // The composer itself says what is short, and offers a way out.

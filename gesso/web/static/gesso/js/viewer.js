@@ -19,6 +19,8 @@ zoom?.addEventListener("click", (event) => {
 /** Where the viewer may have been opened: the beginning of its path, and how it is called. */
 const origins = [["/library", "library"], ["/trash", "trash"], ["/studio", "studio"], ["/generations/", "generation"]];
 const back = /** @type {HTMLAnchorElement | null} */ (document.querySelector("[data-back]"));
+const favourite = () => document.querySelector("[data-act=favourite]")?.getAttribute("aria-pressed");
+const atFirst = favourite();
 
 /** The page before all the images that were looked at in a row, and how to return to it. */
 function opener() {
@@ -38,8 +40,9 @@ if (back && history.length > 1) {
     back.href = url;
   }
   back.addEventListener("click", (event) => {
-    // A page as it was left would show an image that went to the trash meanwhile: then it comes anew.
-    if (!name || event.ctrlKey || event.metaKey || event.shiftKey || document.querySelector(".in-trash")) return;
+    // A page as it was left would show an image that went to the trash meanwhile, or its old star: then it comes anew.
+    const changed = document.querySelector(".in-trash") || favourite() !== atFirst;
+    if (!name || changed || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     go();
   });
