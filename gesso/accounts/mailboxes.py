@@ -7,6 +7,8 @@ import uuid
 
 from allauth.account.models import EmailAddress
 
+from gesso.accounts.models import User
+
 DOTLESS = {"gmail.com": "gmail.com", "googlemail.com": "gmail.com"}  # their mailboxes ignore dots
 
 
@@ -24,6 +26,12 @@ def of(workspace_id: uuid.UUID) -> str:
     proved = EmailAddress.objects.filter(user__personal_workspace=workspace_id, user__is_active=True, verified=True)
     email = proved.order_by("-primary", "id").values_list("email", flat=True).first()
     return same(email) if email else ""
+
+
+def belongs(user: User, email: str) -> bool:
+    """Return whether this is an address of the account now: a code mailed before a change may come after it."""
+    now = User.objects.values_list("email", flat=True).get(pk=user.pk)
+    return now.lower() == email.lower() or EmailAddress.objects.filter(user=user, email__iexact=email).exists()
 
 
 def is_blocked(email: str, domains: tuple[str, ...]) -> bool:

@@ -24,6 +24,10 @@ BEGAN, USED = "began", "used"  # the session's names for when, in seconds since 
 class SessionStore(db.SessionStore):
     """Django's sessions in the database, with an end that no use puts off."""
 
+    def __init__(self, session_key: str | None = None) -> None:
+        """`session_key` is what a cookie says: what was never one of ours is none, and not asked for."""
+        super().__init__(session_key if session_key and session_key.isalnum() else None)
+
     def load(self) -> dict[str, Any]:
         """Return what the session holds; nothing once it has ended."""
         held: dict[str, Any] = super().load()
@@ -47,6 +51,11 @@ def note_use(request: HttpRequest) -> None:
     if now - request.session.get(USED, 0) > NOTED_SECONDS:
         request.session.setdefault(BEGAN, now)  # it may be older than this count
         request.session[USED] = now
+
+
+def forget() -> None:
+    """Delete the sessions that have ended."""
+    SessionStore.clear_expired()
 
 
 def end_others(request: HttpRequest, user: User) -> None:

@@ -12,6 +12,7 @@ from allauth.account.authentication import get_authentication_records
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.messages.storage.base import BaseStorage
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -36,16 +37,24 @@ def detour(request: HttpRequest) -> HttpResponse | None:
     if not settings.SECURE:
         return None
     if not is_mfa_enabled(user):
-        messages.info(request, NO_FACTOR)
+        _say(request, NO_FACTOR)
         return redirect("mfa_index")
     now = time.time()
     shown = max((record["at"] for record in get_authentication_records(request, user)), default=0.0)
     used = request.session.get(USED, 0.0)
     if now - shown > WHOLE_SECONDS or now - max(shown, used) > UNUSED_SECONDS:
-        messages.info(request, WHO)
+        _say(request, WHO)
         # A form that was sent can't be sent again by a redirect; the console begins anew.
         back = request.get_full_path() if request.method in {"GET", "HEAD"} else "/staff/"
         return redirect(f"{reverse('account_reauthenticate')}?{urllib.parse.urlencode({'next': back})}")
     if now - used > NOTED_SECONDS:
         request.session[USED] = now
     return None
+
+
+def _say(request: HttpRequest, words: str) -> None:
+    """Say it once, however many requests were sent away before it is read."""
+    waiting = cast("BaseStorage", messages.get_messages(request))
+    if words not in map(str, waiting):
+        messages.info(request, words)
+    waiting.used = False  # only looked at

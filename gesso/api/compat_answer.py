@@ -66,6 +66,8 @@ def unfinished(asked: Asked, response: HttpResponse) -> HttpResponse:
     response["X-Gesso-Generation-Id"] = str(asked.generation_id)
     # Official clients repeat a 5xx by themselves; without an idempotency key that would ask, and pay, a second time.
     response["X-Should-Retry"] = "true" if asked.repeatable else "false"
+    if not asked.repeatable:
+        del response["Retry-After"]
     return response
 
 

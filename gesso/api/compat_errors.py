@@ -17,7 +17,7 @@ BUSY_SECONDS = 30
 # A status for each code of `generations.failures`; what is not here is ours: 500.
 STATUSES = {
     "moderation_blocked": 400, "output_withheld": 400, "provider_refused": 400, "reference_unreadable": 400,
-    "moderation_unreadable": 400, "canceled": 400,
+    "moderation_unreadable": 400, "output_unreadable": 400, "canceled": 400,
     "moderation_unavailable": 503, "provider_busy": 503, "provider_unavailable": 503, "provider_no_answer": 503,
     "interrupted": 503, "bad_picture": 502, "timed_out": 504, "queued_too_long": 504,
 }  # fmt: skip

@@ -15,13 +15,9 @@ from gesso.api import asked, compat_answer, compat_references, compat_request, d
 from gesso.api.compat_answer import Asked
 from gesso.api.compat_errors import theirs
 from gesso.api.keys import Caller
-from gesso.api.refusals import Told
 from gesso.core.later import Later
 from gesso.generations import submission
 from gesso.generations.models import Generation
-
-# The work may be done and paid for: only the answer was not made.
-_UNTOLD = Told(500, "internal", "Something went wrong on our side while answering. What was made is in the history.")
 
 
 @require_POST
@@ -58,7 +54,7 @@ def _later(caller: Caller, generation: Generation, *, repeatable: bool) -> Later
         try:
             return compat_answer.finished(about)
         except Exception as problem:  # noqa: BLE001 (the door refuses it, with what a repeat would do)
-            return compat_answer.unfinished(about, door.refuse(problem, theirs, unknown=_UNTOLD))
+            return compat_answer.unfinished(about, door.refuse(problem, theirs))
 
     return Later(
         lambda: waiting.until_ended(about.workspace_id, about.generation_id),

@@ -15,7 +15,7 @@ from gesso.core import catalog, ids
 from gesso.generations import submission
 from gesso.generations.models import Generation
 from gesso.generations.spec import ReferenceSpec
-from gesso.images import storage, uploads
+from gesso.images import uploads
 from gesso.images.models import Image
 
 _NAMES = ("image", "image[]")
@@ -64,10 +64,5 @@ def submit(
         return made
     finally:
         if made is None or made.id != number:  # refused, or the same key was quicker elsewhere
-            _discard(kept)
-
-
-def _discard(kept: Sequence[Image]) -> None:
-    for image in kept:
-        image.delete()
-        storage.current().delete(image.storage_key)
+            for image in kept:
+                uploads.discard(image)

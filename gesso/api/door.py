@@ -63,12 +63,12 @@ def guard(build: Callable[[], HttpResponseBase], envelope: Envelope) -> HttpResp
         return refuse(problem, envelope)
 
 
-def refuse(problem: Exception, envelope: Envelope, *, unknown: Told = refusals.INTERNAL) -> HttpResponse:
-    """Return the answer for `problem`; one that the table doesn't know is logged whole and told as ours (`unknown`)."""
+def refuse(problem: Exception, envelope: Envelope) -> HttpResponse:
+    """Return the answer for `problem`; one that the table doesn't know is logged whole and told as ours."""
     told = refusals.describe(problem)
     if told is None or told.status >= 500:
         log.error("an API request failed", request_id=request_id(), exc_info=problem)
-    return answer(told or unknown, envelope)
+    return answer(told or refusals.INTERNAL, envelope)
 
 
 def answer(told: Told, envelope: Envelope) -> HttpResponse:

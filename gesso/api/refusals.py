@@ -47,7 +47,9 @@ class _Row:
 
 
 NOT_FOUND = Told(404, "not_found", "There is nothing here, or it belongs to another workspace.")
-INTERNAL = Told(500, "internal", "Something went wrong on our side. Nothing was charged for this request.")
+INTERNAL = Told(
+    500, "internal", "Something went wrong on our side. Look into the history before you repeat this: it may be done."
+)
 _UNREACHABLE = _Row(503, "database_unavailable", "The database can't be reached just now. Try again in a moment.", 5)
 
 TABLE: dict[type[Exception], _Row] = {

@@ -21,6 +21,7 @@ from django.core.handlers.base import BaseHandler
 from django.core.handlers.exception import response_for_exception
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -38,8 +39,21 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+class Request(ASGIRequest):
+    """Django's request, to which a part of a form with strange parameters is a form that can't be read."""
+
+    def parse_file_upload(self, META: Any, post_data: Any) -> Any:  # noqa: N803 (Django's name)
+        """Return the fields and files. Raises MultiPartParserError."""
+        try:
+            return super().parse_file_upload(META, post_data)
+        except TypeError as problem:  # from the standard library's reading of a parameter in pieces
+            raise MultiPartParserError(repr(problem)) from None
+
+
 class Handler(ASGIHandler):
     """The ASGI application. `stop` ends its streams and waits; requests in a thread run to their end."""
+
+    request_class = Request
 
     def __init__(self) -> None:
         BaseHandler.__init__(self)

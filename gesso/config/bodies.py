@@ -132,7 +132,7 @@ def _is_unicode(media_type: bytes) -> bool:
         return False
     try:
         _, words = parse_header_parameters(media_type.decode("latin-1"))
-    except ValueError:
+    except (TypeError, ValueError):
         return False
     return words.get("charset", "utf-8").lower() in UNICODE
 

@@ -32,6 +32,7 @@ class Retries:
 
 
 SENDER_DIED = "sender_died"
+UNREADABLE = ("unreadable",)  # in the place of categories: a picture that moderation can't judge, so nobody may see it
 RETRIES: dict[str, Retries] = {
     "moderation": Retries(0, 0, "moderation_blocked"),
     "user_input": Retries(0, 0, "provider_refused"),
@@ -216,7 +217,8 @@ def withheld(
         cost=costs.of_answer(generation, picture.usage),
         failure_code=",".join(categories)[:80],
     )
-    _fail_output(generation, step.index, "output_withheld", epoch)
+    code = "output_unreadable" if categories is UNREADABLE else "output_withheld"
+    _fail_output(generation, step.index, code, epoch)
 
 
 @transaction.atomic

@@ -26,6 +26,10 @@ _ALL = (
         "The picture that came back goes against the content rules, so it is not shown.", retry=False,
     ),
     Failure(
+        "output_unreadable", "Failed",
+        "The content check could not read the picture that came back, so it is not shown.",
+    ),
+    Failure(
         "moderation_unavailable", "Failed",
         "The content check did not answer, so nothing was sent. This is on our side, not your prompt.",
     ),

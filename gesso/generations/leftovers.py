@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
 
 from gesso.core import clock, ids
 from gesso.generations.models import Generation
@@ -49,13 +49,22 @@ def clear() -> int:
     for key in _outputs(listed):
         store.delete(key)
         deleted += 1
-    for upload in UnfinishedUpload.objects.filter(begun_at__lt=before):
-        store.delete(upload.storage_key)
-        upload.delete()
-        deleted += 1
+    for key in UnfinishedUpload.objects.filter(begun_at__lt=before).values_list("storage_key", flat=True):
+        deleted += _clear_upload(key)
     if deleted:
         log.warning("deleted what nothing needs from the storage", count=deleted)
     return deleted
+
+
+@transaction.atomic
+def _clear_upload(key: str) -> bool:
+    """Delete the bytes of an upload that has died, and its note; one that only slept waits, and hears so."""
+    note = UnfinishedUpload.objects.select_for_update().filter(storage_key=key).first()
+    if note is None:
+        return False
+    storage.current().delete(key)
+    note.delete()
+    return True
 
 
 def _outputs(keys: Iterable[str]) -> set[str]:

@@ -31,7 +31,6 @@ log = structlog.get_logger()
 
 LONG_PAUSE = 20.0  # seconds; a longer one gives the lease back and waits in the database
 MODERATION_PAUSE = 5.0
-UNREADABLE = "unreadable"  # the category of a picture that moderation can't judge: nobody knows that it may be seen
 STORAGE_PAUSE = 2.0
 PICTURE_THREADS = 3
 PLACES = 4  # answers that are worked on at once; the rest wait, those nearest to their end in front
@@ -71,9 +70,10 @@ class Means:
             try:
                 verdict = await self.moderator.judge_output(proved.picture.data, proved.proof.media_type)
             except policy.Unavailable as unavailable:
-                log.warning("moderation of an output did not answer", reason=str(unavailable))
                 if unavailable.final:
-                    return (UNREADABLE,)
+                    log.error("moderation can't judge an output, which is withheld", reason=str(unavailable))
+                    return attempts.UNREADABLE
+                log.warning("moderation of an output did not answer", reason=str(unavailable))
                 await asyncio.sleep(max(MODERATION_PAUSE, unavailable.retry_after or 0.0))
             else:
                 return () if verdict.allowed else (verdict.categories or ("policy",))

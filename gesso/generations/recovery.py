@@ -11,6 +11,7 @@ import uuid
 import structlog
 from django.db import connection, transaction
 
+from gesso.accounts import sessions
 from gesso.core import clock
 from gesso.credits import allowances, codes, ledger
 from gesso.generations import alarms, leftovers, spool
@@ -93,6 +94,7 @@ def tidy() -> None:
     ledger.expire_due(None)
     allowances.forget()
     codes.forget()
+    sessions.forget()
     spool.clear_ended()
 
 

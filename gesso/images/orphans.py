@@ -1,4 +1,4 @@
-"""Which stored objects nothing needs: one rule for `doctor`, which reports them (I-7), and for the sweep of leftovers.
+"""Which stored objects nothing needs: one rule for `doctor`, which reports them (I-7), and for the sweep of outputs.
 
 A death between the storage and the database leaves them: a picture without its row, a write that never ended.
 """

@@ -40,7 +40,8 @@ def rows_have_objects(*, full: bool = False) -> list[Violation]:
 def objects_have_rows() -> list[Violation]:
     """I-7: nothing older than a day is stored without a row, and no write that never ended is that old.
 
-    While a worker runs, what its deaths left is deleted before it is that old (`generations.leftovers`).
+    While a worker runs, what deaths left is deleted before it is that old (`generations.leftovers`). What is reported
+    all the same is of another database, or of an older state of this one: look whose it is before you delete it.
     """
     store = storage.current()
     before = clock.now() - orphans.LEFTOVER_AGE

@@ -45,8 +45,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         words = "The form is larger than this install takes. Nothing was changed."
         return _page(request, 413, "That is too much at once", words)
     if isinstance(exception, SessionInterrupted):
-        words = "You signed out in another tab meanwhile. What you sent may have been done: look before you repeat it."
-        return _page(request, 400, "You were signed out", words)
+        words = "You were signed out elsewhere meanwhile. What you sent may have been done: look before you repeat it."
+        return _page(request, 400, "Your sign-in ended", words)
     return _page(
         request, 400, "This request makes no sense here", "The address or the form is damaged. Nothing was changed."
     )

@@ -101,6 +101,22 @@ def test_what_is_not_about_anybody_carries_no_session(path):
     assert not answer.cookies or "public" not in answer.get("Cache-Control", "")
 
 
+@pytest.mark.parametrize("key", ['"\\000aaaaaaaaaa"', "'--", "x" * 4000, "\u00e9" * 9])
+def test_what_was_never_a_session_is_none(key):
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = "x"
+    client.cookies[settings.SESSION_COOKIE_NAME].set(settings.SESSION_COOKIE_NAME, key, key)
+    assert client.get("/studio").status_code == 302
+    assert client.get("/").status_code == 200
+
+
+def test_ended_sessions_are_forgotten():
+    ended, lasting = browser_of(world.person().user), browser_of(world.person().user)
+    Session.objects.filter(session_key=ended.session.session_key).update(expire_date=timezone.now())
+    sessions.forget()
+    assert list(Session.objects.values_list("session_key", flat=True)) == [lasting.session.session_key]
+
+
 def test_two_weeks_without_a_use_end_it():
     client = browser_of(world.person().user)
     Session.objects.update(expire_date=timezone.now())
@@ -169,3 +185,33 @@ def test_another_address_and_another_password_end_the_others(monkeypatch):
     assert ENDED in here.get(reverse("account_change_password")).content.decode()  # shown, and not again
     alone = here.post(reverse("account_change_password"), words)
     assert (alone.status_code, ENDED in said(alone)) == (302, False)
+
+
+def change_address(who: world.Person, address: str) -> None:
+    who.user.emailaddress_set.update(email=address)
+    User.objects.filter(pk=who.user.pk).update(email=address)
+
+
+def code_in(message) -> str:
+    return re.search(r"^([A-Z0-9-]{6,})$", message.body, re.MULTILINE)[1]
+
+
+def test_codes_that_were_mailed_to_an_address_before_it_changed_are_void(monkeypatch):
+    monkeypatch.setattr(mail, "send_soon", lambda message: message.send())
+    who, old = world.person(), Client()
+    world.verify(who)
+    old.post(reverse("account_request_login_code"), {"email": who.user.email})
+    code = code_in(outbox_.outbox[-1])
+    resetting = Client()
+    resetting.post(reverse("account_reset_password"), {"email": who.user.email})
+    reset = code_in(outbox_.outbox[-1])
+    change_address(who, "ada@example.com")
+    assert old.post(reverse("account_confirm_login_code"), {"code": code})["Location"] == reverse("account_login")
+    assert not signed_in(old)
+    resetting.post(reverse("account_confirm_password_reset_code"), {"code": reset})
+    new = {"password1": "a thief's long password", "password2": "a thief's long password"}
+    answer = resetting.post(reverse("account_complete_password_reset"), new)
+    assert "has changed since" in answer.content.decode()
+    who.user.refresh_from_db()
+    assert who.user.check_password(PASSWORD)
+    assert [row.email for row in who.user.emailaddress_set.all()] == ["ada@example.com"]

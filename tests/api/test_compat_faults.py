@@ -34,6 +34,7 @@ def test_a_storage_that_is_away_says_whether_to_repeat(caller, monkeypatch, key,
     monkeypatch.setattr(storage.Directory, "get", away)
     answer = later.finish()
     assert told(answer) == (503, "storage_unavailable", repeat)
+    assert answer.has_header("Retry-After") is (repeat == "true")
     assert answer["X-Gesso-Generation-Id"] == str(Generation.objects.get().id)
 
 
@@ -89,4 +90,4 @@ def test_a_fault_of_ours_after_the_work_claims_nothing_about_the_charge(caller, 
     answer = later.finish()
     assert told(answer) == (500, "internal", "false")
     assert "charged" not in answer.content.decode()
-    assert "is in the history" in answer.content.decode()
+    assert "Look into the history" in answer.content.decode()

@@ -11,6 +11,7 @@ import uuid
 import django
 from django.conf import settings
 from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.urls import path
 from django.utils.module_loading import import_string
 
@@ -23,6 +24,13 @@ SEEN = {"waits": 0, "canceled_waits": 0, "closed_files": 0, "credentials_looked_
 
 def echo(request):
     return JsonResponse({"length": len(request.read()), "thread": threading.current_thread().name})
+
+
+def fields(request):
+    try:
+        return JsonResponse(dict(request.POST))
+    except MultiPartParserError:
+        return HttpResponse(status=400)  # as Django answers, but its page needs a session
 
 
 def headers(request):
@@ -111,6 +119,7 @@ def good(request):
 
 urlpatterns = [
     path("echo", echo),
+    path("fields", fields),
     path("headers", headers),
     path("state", state),
     path("stream", stream),

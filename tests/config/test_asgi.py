@@ -276,15 +276,23 @@ def test_text_in_another_encoding_is_refused_before_anybody_decodes_it(served, c
         ['multipart/form-data; boundary=b; a="', '"; charset=punycode'],  # Django joins them by a comma
         ["text/plain", "text/plain"],
         ["text/plain; a*=foo''b"],
+        ["text/plain;boundary*0*;boundary*"],
         ['text/plain; a="' + ";" * 60_000],
     ],
-    ids=["a charset across two", "two", "a parameter nobody can read", "a long one"],
+    ids=["a charset across two", "two", "a parameter nobody can read", "one in strange pieces", "a long one"],
 )
 def test_a_strange_content_type_is_refused_at_once(served, lines):
     head = "".join(f"Content-Type: {line}\r\n" for line in lines)
     answer = served.talk(f"POST /echo HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: 1\r\n\r\nx".encode())
     assert answer.startswith(b"HTTP/1.1 415 ")
     assert b'"code":"unsupported_media_type"' in answer
+
+
+@pytest.mark.parametrize(("words", "status"), [("", 200), ("; boundary*0*; boundary*", 400)])
+def test_a_part_of_a_form_with_strange_parameters_is_no_fault_of_ours(served, words, status):
+    body = f'--b\r\nContent-Disposition: form-data; name="x"{words}\r\n\r\n1\r\n--b--\r\n'
+    answer = served.post("/fields", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert answer.status_code == status
 
 
 def test_a_credential_is_looked_at_for_large_bodies_alone(served):

@@ -14,7 +14,7 @@ import structlog
 from gesso.core import clock
 from gesso.generations import leasing, leftovers, recovery, spool
 from gesso.generations.models import Generation, Heartbeat
-from gesso.images import bucket, orphans, proof, storage
+from gesso.images import bucket, orphans, proof, storage, uploads
 from gesso.images.models import Image, UnfinishedUpload
 from tests import world
 from tests.images.conftest import s3_server  # noqa: F401 (a fixture)
@@ -129,7 +129,7 @@ def test_a_picture_delivered_while_the_storage_is_listed_stays(store, later, mon
     assert store.get(key) == data
 
 
-def test_an_upload_that_ended_well_or_was_refused_leaves_no_note(store, monkeypatch):
+def test_an_upload_that_ended_well_leaves_no_note_and_one_that_failed_does(store, monkeypatch):
     who = world.person()
     world.upload(who)
     assert not UnfinishedUpload.objects.exists()
@@ -143,8 +143,39 @@ def test_an_upload_that_ended_well_or_was_refused_leaves_no_note(store, monkeypa
     assert UnfinishedUpload.objects.count() == 1  # the bytes may have arrived all the same
 
 
+def test_an_upload_that_slept_past_the_sweep_is_refused(store, later, monkeypatch):
+    put = store.put
+
+    def slow(key: str, data: bytes) -> None:
+        put(key, data)
+        later(2 * HALF_A_DAY)
+        assert leftovers.clear() == 1
+
+    who = world.person()
+    monkeypatch.setattr(store, "put", slow)
+    with pytest.raises(storage.Unavailable, match="slept"):
+        world.upload(who)
+    assert stored() == set() and not Image.objects.exists()
+
+
+def test_an_upload_that_is_discarded_while_the_storage_is_away_goes_with_the_leftovers(store, later, monkeypatch):
+    image = world.upload(world.person())
+
+    def away(_key: str) -> None:
+        raise storage.Unavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "delete", away)
+        uploads.discard(image)
+    assert not Image.objects.exists()
+    assert stored() == {image.storage_key}
+    later(HALF_A_DAY + 600)
+    assert leftovers.clear() == 1
+    assert stored() == set() and not UnfinishedUpload.objects.exists()
+
+
 def test_what_another_database_knows_stays_though_its_workspace_is_known_here(store, later):
-    """A copy of the database, or an older one put in its place, must not cost the original its pictures."""
+    """A copy of the database, or an older one put in its place, must not cost the original its uploads."""
     who = world.person()
     image = world.upload(who)
     Image.objects.all().delete()

@@ -19,6 +19,8 @@ from tests import world
 from tests.world import let_the_lease_run_out, money
 
 pytestmark = pytest.mark.django_db(transaction=True)
+NO = Verdict(allowed=False, categories=("sexual",), source="test")
+NEVER = policy.Unavailable("answered 413", final=True)
 
 
 @pytest.fixture(autouse=True)
@@ -152,16 +154,12 @@ def test_what_moderation_can_never_judge_ends_at_once() -> None:
     assert (ended.failure_code, provider.journal, money(who)) == ("moderation_unreadable", [], (10, 0))
 
 
-@pytest.mark.parametrize(
-    "judged",
-    [Verdict(allowed=False, categories=("sexual",), source="test"), policy.Unavailable("answered 413", final=True)],
-    ids=["flagged", "never to be judged"],
-)
-def test_an_output_that_may_not_be_seen_is_withheld_and_not_charged(judged) -> None:
+@pytest.mark.parametrize(("judged", "code"), [(NO, "output_withheld"), (NEVER, "output_unreadable")])
+def test_an_output_that_may_not_be_seen_is_withheld_and_not_charged(judged, code) -> None:
     who = world.person(credits=10)
     generation = world.submit(who)
     ended = world.drive(generation, world.ScriptedProvider(), world.Moderator(output=judged))
-    assert (ended.failure_code, money(who)) == ("output_withheld", (10, 0))
+    assert (ended.failure_code, money(who)) == (code, (10, 0))
     assert not Image.objects.filter(origin="output").exists()
     assert not any(key.key.startswith("g/") for key in storage.current().keys(f"g/{generation.id}"))
 

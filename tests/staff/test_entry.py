@@ -68,6 +68,8 @@ def test_after_an_hour_without_the_console_they_are_asked_again_and_come_back(br
     assert asked_again(answer)
     assert answer["Location"].endswith(urllib.parse.urlencode({"next": f"{path}?q=a%20b&p=2"}))
     assert [str(said) for said in get_messages(answer.wsgi_request)] == [staff_entry.WHO]
+    browser.get("/staff/jsi18n/")
+    assert browser.get(answer["Location"]).content.decode().count(staff_entry.WHO) == 1
     back = browser.post(answer["Location"], {"password": "a long enough password"})
     assert back["Location"] == f"{path}?q=a%20b&p=2"
     assert browser.get(back["Location"]).status_code in {200, 302}

@@ -82,5 +82,5 @@ def test_who_was_signed_out_meanwhile_is_told_that_it_may_have_been_done(monkeyp
     memberships = workspaces.of
     monkeypatch.setattr(workspaces, "of", of)
     name = {"name": "The other office"}
-    assert shown(client.post("/team/new", name)) == (400, "You were signed out")
+    assert shown(client.post("/team/new", name)) == (400, "Your sign-in ended")
     assert Workspace.objects.filter(**name).exists()

@@ -13,7 +13,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from gesso.accounts import mail, mailboxes, sessions
 from gesso.accounts.models import User
@@ -60,7 +60,9 @@ class Adapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no ty
         return joining.waiting_page(request) or str(super().get_signup_redirect_url(request))
 
     def pre_login(self, request: HttpRequest, user: User, **how: Any) -> HttpResponse | None:
-        """Stop somebody whose invitation has meanwhile gone to another."""
+        """Stop somebody whose invitation has meanwhile gone to another, or whose address is no longer the account's."""
+        if (email := how.get("email")) and not mailboxes.belongs(user, email):
+            return redirect("account_login")
         if response := super().pre_login(request, user, **how):
             stopped: HttpResponse = response
             return stopped
