@@ -2,8 +2,8 @@
 
 from django.core.exceptions import ValidationError
 
-LONGEST = 256  # characters
-RULE = "At least 10 characters."  # the least that settings ask for; what to know before one chooses
+SHORTEST, LONGEST = 10, 256  # characters
+RULE = f"At least {SHORTEST} characters."  # what to know before one chooses
 
 
 class NotTooLong:

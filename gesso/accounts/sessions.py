@@ -53,6 +53,11 @@ def note_use(request: HttpRequest) -> None:
         request.session[USED] = now
 
 
+def way_back(request: HttpRequest, otherwise: str) -> str:
+    """Return where to come back to from the sign-in: this page, or `otherwise`, as no redirect sends a form again."""
+    return request.get_full_path() if request.method in {"GET", "HEAD"} else otherwise
+
+
 def forget() -> None:
     """Delete the sessions that have ended."""
     SessionStore.clear_expired()

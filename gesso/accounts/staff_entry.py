@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from gesso.accounts import sessions
 from gesso.accounts.models import User
 
 UNUSED_SECONDS = 3600
@@ -44,9 +45,8 @@ def detour(request: HttpRequest) -> HttpResponse | None:
     used = request.session.get(USED, 0.0)
     if now - shown > WHOLE_SECONDS or now - max(shown, used) > UNUSED_SECONDS:
         _say(request, WHO)
-        # A form that was sent can't be sent again by a redirect; the console begins anew.
-        back = request.get_full_path() if request.method in {"GET", "HEAD"} else "/staff/"
-        return redirect(f"{reverse('account_reauthenticate')}?{urllib.parse.urlencode({'next': back})}")
+        back = urllib.parse.urlencode({"next": sessions.way_back(request, "/staff/")})
+        return redirect(f"{reverse('account_reauthenticate')}?{back}")
     if now - used > NOTED_SECONDS:
         request.session[USED] = now
     return None

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg.conninfo
 from django.core.exceptions import ImproperlyConfigured
 
+from gesso.accounts import passwords
 from gesso.config import embedded, logs, secrets
 from gesso.core import env
 
@@ -127,7 +128,10 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "gesso.accounts.passwords.NotTooLong"},
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": passwords.SHORTEST},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

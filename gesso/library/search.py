@@ -48,13 +48,13 @@ def wanted_words(text: str) -> str:
 
 def find(workspace_id: uuid.UUID, image_id: uuid.UUID) -> Image | None:
     """Return one image of the workspace, in the trash or not, or None."""
-    return _visible(workspace_id).filter(id=image_id).first()
+    return visible(workspace_id).filter(id=image_id).first()
 
 
 def newest(workspace_id: uuid.UUID, *, filters: Filters | None = None, cursor: str = "", limit: int = 60) -> Page:
     """Return a page of images (one query). Raises BadCursor."""
     wanted = filters or Filters()
-    rows = _narrowed(_visible(workspace_id), wanted)
+    rows = _narrowed(visible(workspace_id), wanted)
     if cursor:
         at, last = _read_cursor(cursor)
         rows = rows.filter(_older_than(at, last))
@@ -65,7 +65,7 @@ def newest(workspace_id: uuid.UUID, *, filters: Filters | None = None, cursor: s
 
 def neighbours(image: Image) -> tuple[uuid.UUID | None, uuid.UUID | None]:
     """Return the ids of the images just newer and just older than this one on the whole wall."""
-    rows = _visible(image.workspace_id).filter(trashed_at=None).exclude(id=image.id)
+    rows = visible(image.workspace_id).filter(trashed_at=None).exclude(id=image.id)
     at = image.created_at
     newer = rows.filter(Q(created_at__gte=at) & (Q(created_at__gt=at) | Q(id__gt=image.id)))
     older = rows.filter(_older_than(at, image.id))
@@ -75,7 +75,8 @@ def neighbours(image: Image) -> tuple[uuid.UUID | None, uuid.UUID | None]:
     )
 
 
-def _visible(workspace_id: uuid.UUID) -> QuerySet[Image]:
+def visible(workspace_id: uuid.UUID) -> QuerySet[Image]:
+    """Return the images of the workspace that may be looked at and used, in the trash or not."""
     return Image.objects.filter(workspace_id=workspace_id, verdict=Image.Verdict.ALLOWED, broken_at=None)
 
 

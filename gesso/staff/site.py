@@ -13,7 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
 
-from gesso.accounts import staff_entry
+from gesso.accounts import sessions, staff_entry
 
 ELSEWHERE = frozenset({"password_change", "password_change_done", "logout"})
 
@@ -43,7 +43,7 @@ class Staff(admin.AdminSite):
         """Send a visitor to the sign-in page and back; to everybody else who is not staff there is nothing here."""
         if request.user.is_authenticated:
             raise Http404
-        return redirect_to_login(request.get_full_path() if request.method in {"GET", "HEAD"} else "/staff/")
+        return redirect_to_login(sessions.way_back(request, "/staff/"))
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         """Return the admin's addresses without those that have their place in the account pages."""

@@ -71,4 +71,4 @@ def staff(view: "Guarded[P]") -> "Open[P]":
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(status=401)  # a script asked: it takes the whole page to the sign-in
-    return redirect_to_login(request.get_full_path() if request.method in {"GET", "HEAD"} else "/studio")
+    return redirect_to_login(sessions.way_back(request, "/studio"))

@@ -9,14 +9,12 @@ import uuid
 from collections.abc import Sequence
 
 from django.core.exceptions import BadRequest
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from gesso.accounts import workspaces
 from gesso.core import catalog, ids
 from gesso.images import decoding, intake, storage, uploads
-from gesso.images.models import Image
 from gesso.library import search
 from gesso.web import access, fragments, pictures
 
@@ -47,13 +45,11 @@ def chips(workspace_id: uuid.UUID, wanted: Sequence[tuple[str, str]]) -> tuple[C
     known = [(number, role if role in ROLES else "") for image_id, role in wanted if (number := ids.parse(image_id))]
     if not known:
         return ()
-    there = set(_usable(workspace_id).filter(id__in=[number for number, _ in known]).values_list("id", flat=True))
+    there = set(
+        search.visible(workspace_id).filter(id__in=[number for number, _ in known]).values_list("id", flat=True)
+    )
     fitting = [each for each in known if each[0] in there]
     return tuple(_chip(number, role, place) for place, (number, role) in enumerate(fitting, start=1))
-
-
-def _usable(workspace_id: uuid.UUID) -> QuerySet[Image]:
-    return Image.objects.filter(workspace_id=workspace_id, verdict=Image.Verdict.ALLOWED, broken_at=None)
 
 
 def _chip(image_id: uuid.UUID, role: str, place: int) -> Chip:
